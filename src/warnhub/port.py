@@ -1,0 +1,274 @@
+"""All an adapter may import: what it is given to send, how it says what became of it, and how it reads call-backs.
+
+    Fault              a message was not taken
+      SendError        … with the reason that decides what happens next
+    Refused            a call-back that is not from the provider
+
+An adapter is a class named by the entry-point group `warnhub.channels` as `channel.provider`. It is made with
+`Adapter(settings, http)`: its own `Settings` and the one `httpx.AsyncClient` that the composition root built. It never
+makes a client, never retries by itself, and never decides who is told.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import ClassVar, Protocol, runtime_checkable
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+
+LINK = "\ue000"
+"""Where a recipient's own link goes in a shared text: a private-use character that no agency's text keeps."""
+
+
+class Reason(StrEnum):
+    """Why a message was not taken: the retry rule, the metric label and the word in the ops table, all in one.
+
+    config        the account, template, signature or quota is wrong: stop the channel, tell the operator
+    recipient     this address is dead or refuses: never try it again
+    rejected      this message to this address will never pass: do not retry, fall to the next channel
+    throttled     too fast: wait `retry_after`, for the whole account; certainly not taken
+    unreachable   certainly not taken (no connection, 429, 503 before anything was read): try again
+    unknown       may have been taken (read time-out, 5xx after a POST that is not idempotent)
+    unexpected    the answer makes no sense: like unknown, and somebody should read it
+    """
+
+    CONFIG = "config"
+    RECIPIENT = "recipient"
+    REJECTED = "rejected"
+    THROTTLED = "throttled"
+    UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
+    UNEXPECTED = "unexpected"
+
+
+class State(StrEnum):
+    """Where a delivery stands. The order they may take is in `warnhub.store.states`."""
+
+    PLANNED = "planned"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    DELIVERED = "delivered"
+    READ = "read"
+    CONFIRMED = "confirmed"
+    SUPPRESSED = "suppressed"
+    SUPERSEDED = "superseded"
+    EXPIRED = "expired"
+
+
+class Fault(Exception):
+    """A message was not handed over."""
+
+
+class SendError(Fault):
+    """The provider did not take a message.
+
+    `code` is the provider's own; `detail` is a sentence for people with no secret and no full address in it;
+    `retry_after` is seconds from now, where the provider said so.
+    """
+
+    def __init__(self, reason: Reason, code: str = "", detail: str = "", retry_after: float | None = None) -> None:
+        super().__init__(f"{reason}: {code} {detail}".strip())
+        self.reason = reason
+        self.code = code
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class Refused(Exception):
+    """A call-back without a valid signature, or that cannot be read. The sender is told 403 and nothing changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a warning says on one channel, in one language: made once, shared by everybody who hears it.
+
+    text      the whole message (SMS body, what a loudspeaker says, a push body). `LINK` marks the place of a link
+    title     short title (push, WeChat)
+    fields    named values for a provider's template, in the provider-neutral names
+              hazard, level, agency, time, area, action, headline, expires, drill
+    language  BCP 47
+    """
+
+    text: str
+    title: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    language: str = "zh-CN"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message to one address.
+
+    reference  ours, computed, ≤ 40 characters of [0-9a-z-]; the provider gets it and call-backs carry it
+    address    E.164 number, openid, registration id, or `area12/device` of a loudspeaker; never logged
+    words      shared by the batch
+    lane       1 red … 4 blue
+    expires    aware, UTC; no provider may try after it
+    link       the recipient's own page, or ""
+    callback   where the provider should report this message to, or ""
+    drill      every text already says so; adapters that have a drill flag on the wire set it
+    repeat     times a loudspeaker says it; volume 0–100
+    """
+
+    reference: str
+    address: str
+    words: Words
+    lane: int
+    expires: datetime
+    link: str = ""
+    callback: str = ""
+    drill: bool = False
+    repeat: int = 1
+    volume: int = 80
+
+    @property
+    def text(self) -> str:
+        """The words with this recipient's link in its place."""
+        return self.words.text.replace(LINK, self.link)
+
+    @property
+    def left(self) -> float:
+        """Seconds until it expires, by this machine's clock."""
+        return (self.expires - datetime.now(UTC)).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The provider took it. `provider_id` is its own name for the message; `state` is ACCEPTED unless it knows more."""
+
+    provider_id: str = ""
+    state: State = State.ACCEPTED
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a provider, or a person through a provider, says later.
+
+    One of `reference` (ours) or `provider_id` (with `address`, where one provider id covers a whole call) finds the delivery.
+    `state` is None for a `reply`: the words a person sent back from `address`. `opt_out` means never again.
+    `key` makes a repeat a repeat; it is the same when the provider says the same thing twice.
+    """
+
+    key: str
+    state: State | None = None
+    reference: str = ""
+    provider_id: str = ""
+    address: str = ""
+    reason: Reason | None = None
+    code: str = ""
+    detail: str = ""
+    at: datetime | None = None
+    reply: str = ""
+    opt_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """An HTTP call from a provider, as it came. `url` is the public one, query included; header names are lower case."""
+
+    method: str
+    url: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the provider wants to hear back."""
+
+    body: bytes = b""
+    media: str = "text/plain"
+    status: int = 200
+
+
+class ChannelSettings(BaseModel):
+    """What every provider's settings have. `rate` is calls a second; `parallel` is calls in flight."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = True
+    rate: float = 50.0
+    parallel: int = 20
+    timeout: float = 10.0
+    weight: float = 1.0
+
+
+class Channel(Protocol):
+    """A way to reach recipients.
+
+    `Settings` is the provider's section of the configuration; secrets in it are `SecretStr`.
+    """
+
+    Settings: ClassVar[type[ChannelSettings]]
+
+    def __init__(self, settings: ChannelSettings, http: httpx.AsyncClient) -> None: ...
+
+    async def send(self, message: Outgoing) -> Receipt:
+        """Hand `message` to the provider, once. Raise `SendError` if it is not certainly taken."""
+        ...
+
+
+@runtime_checkable
+class Bulk(Protocol):
+    """Many recipients in one provider call. `most` is how many one call takes."""
+
+    most: ClassVar[int]
+
+    async def send_many(self, messages: Sequence[Outgoing]) -> Sequence[Receipt | SendError]:
+        """One result for each message, in their order; a failure of the whole call is the same `SendError` for each."""
+        ...
+
+
+@runtime_checkable
+class Reports(Protocol):
+    """The provider calls back: receipts, replies, key presses."""
+
+    def read(self, call: Callback) -> Sequence[Report]:
+        """What it says. Raises `Refused` if it is not signed as the provider signs."""
+        ...
+
+    def answer(self, call: Callback) -> Answer:
+        """What to answer once the reports are kept."""
+        ...
+
+
+@runtime_checkable
+class Lookup(Protocol):
+    """The provider can be asked what became of a message whose answer was lost."""
+
+    async def find(self, message: Outgoing) -> Receipt | None:
+        """What it knows of `message`; None if it certainly never took it. Raises `SendError` if it cannot tell."""
+        ...
+
+
+@runtime_checkable
+class Repeatable(Protocol):
+    """The provider knows a repeat by our reference, so an unknown outcome may simply be sent again."""
+
+    repeatable: ClassVar[bool]
+
+
+@runtime_checkable
+class Listens(Protocol):
+    """Reports come over a connection the adapter keeps itself (MQTT), not over HTTP."""
+
+    async def listen(self, take: "Take") -> None:
+        """Run until cancelled, giving each group of reports to `take`; reconnects by itself."""
+        ...
+
+
+class Take(Protocol):
+    """Keeps reports durably before it returns."""
+
+    async def __call__(self, reports: Sequence[Report]) -> None: ...
+
+
+def masked(address: str) -> str:
+    """An address fit for a page or a log: at most the last four characters, and never more than a third of it."""
+    shown = min(4, len(address) // 3)
+    return "•" * 4 + (address[-shown:] if shown else "")
