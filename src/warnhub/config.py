@@ -1,0 +1,172 @@
+"""Settings: parsed once, at the edge, and refused whole.
+
+Sources, the first wins: `WARNHUB_*` variables, `WARNHUB_*_FILE` variables (the value is read from that file, for secrets), the
+TOML file named by `WARNHUB_CONFIG` (default `warnhub.toml` if it exists), the defaults here. In the TOML file any key may have
+a `_file` twin too.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from warnhub.crypto import decode_key
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; each line names a field, what is wrong with it, and never a secret."""
+
+
+class County(BaseModel):
+    """Whose warning desk this is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = "云岭县"
+    code: str = Field(default="990123", pattern=r"^[0-9]{6}$")
+    bureau: str = "云岭县应急管理局"
+    signature: str = Field(default="云岭应急", min_length=2, max_length=12)
+    zone: str = "Asia/Shanghai"
+    telephone: str = "12379"
+
+    @field_validator("zone")
+    @classmethod
+    def real_zone(cls, value: str) -> str:
+        """An IANA zone this machine knows."""
+        ZoneInfo(value)
+        return value
+
+
+class Limits(BaseModel):
+    """What one request may cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_bytes: int = Field(default=8_000_000, gt=0)
+    max_polygons: int = Field(default=1_000, gt=0)
+    max_points: int = Field(default=50_000, gt=0)
+    batch_size: int = Field(default=1_000, gt=0, le=5_000)
+
+
+class FileSource(PydanticBaseSettingsSource):
+    """`WARNHUB_X_FILE` names a file that holds X."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """The text of the file, stripped of its last newline."""
+        path = os.environ.get(f"WARNHUB_{field_name.upper()}_FILE")
+        return (Path(path).read_text("utf-8").rstrip("\n") if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Every field that has a file."""
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class TomlSource(PydanticBaseSettingsSource):
+    """`warnhub.toml`, with `_file` twins resolved beside it."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """Not used: the whole file is read at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """The file as a dictionary; {} where there is none."""
+        named = os.environ.get("WARNHUB_CONFIG")
+        path = Path(named or "warnhub.toml")
+        if not path.exists():
+            if named:
+                raise ConfigError(f"WARNHUB_CONFIG: there is no file {path}")
+            return {}
+        try:
+            return read_twins(tomllib.loads(path.read_text("utf-8")), path.parent)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{path}: not TOML: {error}") from error
+
+
+def read_twins(table: dict[str, Any], base: Path) -> dict[str, Any]:
+    """`table` with each `key_file = "path"` replaced by `key` = the file's text."""
+    out: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            out[key] = read_twins(value, base)
+        elif key.endswith("_file") and isinstance(value, str):
+            try:
+                out[key.removesuffix("_file")] = (base / value).read_text("utf-8").rstrip("\n")
+            except OSError as error:
+                raise ConfigError(f"{key}: cannot read {value}: {error.strerror}") from error
+        else:
+            out[key] = value
+    return out
+
+
+class Settings(BaseSettings):
+    """Everything WarnHub can be told. One object, made once in the composition root."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WARNHUB_", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    database_url: str = "sqlite:///warnhub.sqlite3"
+    secret_key: SecretStr
+    public_url: str = Field(default="http://127.0.0.1:8080", pattern=r"^https?://[^/]+(/.*[^/])?$")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65_535)
+    audio_dir: Path = Path("audio")
+    words_dir: Path | None = None
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    log_json: bool = True
+    session_hours: float = Field(default=12, gt=0)
+    county: County = County()
+    limits: Limits = Limits()
+    providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    lease_seconds: float = Field(default=60, gt=0)
+
+    @field_validator("secret_key")
+    @classmethod
+    def usable_key(cls, value: SecretStr) -> SecretStr:
+        """A master key of 32 bytes."""
+        decode_key(value.get_secret_value())
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def known_database(cls, value: str) -> str:
+        """SQLite or PostgreSQL, by any of their usual spellings."""
+        scheme = value.partition("://")[0].partition("+")[0]
+        if scheme not in {"sqlite", "postgresql", "postgres"}:
+            raise ValueError(f"must begin with sqlite:// or postgresql://, not {scheme}://")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, variables, files named by variables, the TOML file."""
+        return init_settings, env_settings, FileSource(settings_cls), TomlSource(settings_cls)
+
+
+def load_settings(**given: Any) -> Settings:
+    """The settings, or a `ConfigError` that names every field that is wrong."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise ConfigError("\n".join(describe(problem) for problem in error.errors())) from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def describe(problem: Any) -> str:
+    """One line for one field, with what to do for the commonest."""
+    field = ".".join(str(part) for part in problem["loc"])
+    if field == "secret_key" and problem["type"] == "missing":
+        return "secret_key: is missing; set WARNHUB_SECRET_KEY or WARNHUB_SECRET_KEY_FILE (make one with `warnhub key`)"
+    return f"{field}: {problem['msg']}"
