@@ -9,11 +9,13 @@ An adapter is a class named by the entry-point group `warnhub.channels` as `chan
 makes a client, never retries by itself, and never decides who is told.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import httpx
 from pydantic import BaseModel, ConfigDict
@@ -272,3 +274,102 @@ def masked(address: str) -> str:
     """An address fit for a page or a log: at most the last four characters, and never more than a third of it."""
     shown = min(4, len(address) // 3)
     return "•" * 4 + (address[-shown:] if shown else "")
+
+
+def cleaned(text: str, *hidden: str) -> str:
+    """A provider's words fit for a page or a log: one line, at most 200 characters, without any of `hidden`."""
+    for secret in filter(None, hidden):
+        text = text.replace(secret, "••••")
+    return " ".join(text.split())[:200]
+
+
+async def exchange(http: httpx.AsyncClient, method: str, url: str, *, timeout: float, **parts: Any) -> httpx.Response:
+    """The provider's answer, whatever its status. `parts` are httpx's own (json, params, headers, auth, content, data).
+
+    Raises `SendError`: UNREACHABLE if the provider certainly heard nothing, UNKNOWN if it may have, CONFIG for a URL that is
+    none. httpx's own error is left out of it, for that holds the request and with it the secrets.
+    """
+    try:
+        return await http.request(method, url, timeout=timeout, **parts)
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+        raise SendError(Reason.CONFIG, detail="the provider's address is no URL") from None
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError):
+        raise SendError(Reason.UNREACHABLE, detail="no connection") from None
+    except httpx.TimeoutException:
+        raise SendError(Reason.UNKNOWN, "timeout", f"no answer in {timeout:g} s") from None
+    except httpx.HTTPError:
+        raise SendError(Reason.UNKNOWN, detail="the connection broke") from None
+
+
+def overloaded(answer: httpx.Response) -> SendError | None:
+    """What 429 (throttled) and 5xx (unknown) say by themselves, with `Retry-After`; None for any other status."""
+    after = answer.headers.get("retry-after", "")
+    seconds = float(after) if after.isdecimal() else None
+    if answer.status_code == 429:
+        return SendError(Reason.THROTTLED, "429", "too many requests", seconds)
+    if answer.status_code >= 500:
+        return SendError(Reason.UNKNOWN, str(answer.status_code), "the provider failed", seconds)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A credential that ends: `ends` is by the clock that its `Token` was given."""
+
+    value: str = field(repr=False)
+    ends: float
+
+
+class Token:
+    """A credential with one owner: however many sends want it, one fetches it, and before it ends.
+
+    `fetch` gives the value and the seconds it lives, or raises `SendError`. When a renewal ahead of time fails, the old
+    value is used while it lives, and the next try is ten seconds away. A failure is everybody's for a second, so that those
+    who wait behind it do not each wait for their own.
+    """
+
+    def __init__(self, fetch: Callable[[], Awaitable[tuple[str, float]]], now: Callable[[], float] = time.monotonic) -> None:
+        self.fetch = fetch
+        self.now = now
+        self.lock = asyncio.Lock()
+        self.ticket: Ticket | None = None
+        self.due = 0.0
+        self.failure: SendError | None = None
+        self.quiet = 0.0
+
+    async def get(self) -> Ticket:
+        """The credential, fetched if there is none or it ends within five minutes."""
+        if self.ticket and self.now() < self.due:
+            return self.ticket
+        async with self.lock:
+            if self.ticket and self.now() < self.due:
+                return self.ticket
+            try:
+                return await self.fetched()
+            except SendError:
+                if self.ticket and self.now() < self.ticket.ends:
+                    self.due = self.now() + 10
+                    return self.ticket
+                raise
+
+    async def renew(self, spent: Ticket) -> Ticket:
+        """Another than `spent`, which the provider refused; not fetched again if somebody has done so since."""
+        async with self.lock:
+            if self.ticket and self.ticket is not spent:
+                return self.ticket
+            return await self.fetched()
+
+    async def fetched(self) -> Ticket:
+        """A new one. Half of a short life is the margin, so that a provider that repeats an old one is not asked each time."""
+        if self.failure and self.now() < self.quiet:
+            known = self.failure
+            raise SendError(known.reason, known.code, known.detail, known.retry_after)
+        try:
+            value, life = await self.fetch()
+        except SendError as error:
+            self.failure, self.quiet = error, self.now() + 1
+            raise
+        self.failure = None
+        self.ticket = Ticket(value, self.now() + life)
+        self.due = self.ticket.ends - min(300.0, life / 2)
+        return self.ticket
