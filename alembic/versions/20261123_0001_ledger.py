@@ -253,6 +253,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("warning_id", "recipient_id", name=op.f("pk_target")),
         sqlite_with_rowid=False,
     )
+    with op.batch_alter_table("target", schema=None) as batch_op:
+        batch_op.create_index("ix_target_town_id", ["warning_id", "town_id", "role"], unique=False)
+
     op.create_table(
         "task",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -377,6 +380,7 @@ def upgrade() -> None:
         sa.Column("value", sa.LargeBinary(), nullable=False),
         sa.Column("blind", sa.LargeBinary(), nullable=False),
         sa.Column("tail", sa.Text(), nullable=False),
+        sa.Column("route", sa.Text(), server_default="", nullable=False),
         sa.Column("bad", sa.Text(), nullable=True),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["recipient_id"], ["recipient.id"], name=op.f("fk_address_recipient_id")),
@@ -512,6 +516,9 @@ def downgrade() -> None:
         batch_op.drop_index("ix_task_due_at")
 
     op.drop_table("task")
+    with op.batch_alter_table("target", schema=None) as batch_op:
+        batch_op.drop_index("ix_target_town_id")
+
     op.drop_table("target")
     op.drop_table("tally")
     op.drop_table("repeat")

@@ -189,7 +189,12 @@ class Answer:
 
 
 class ChannelSettings(BaseModel):
-    """What every provider's settings have. `rate` is calls a second; `parallel` is calls in flight."""
+    """What every provider's settings have.
+
+    `rate` is calls a second, `parallel` calls in flight, `timeout` seconds for a call, `weight` its share beside other
+    providers of the channel. `routes` are the kinds of address it carries (`cn` and `intl` numbers, `jpush` and `fcm`
+    registrations); () is every kind.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -198,6 +203,7 @@ class ChannelSettings(BaseModel):
     parallel: int = 20
     timeout: float = 10.0
     weight: float = 1.0
+    routes: tuple[str, ...] = ()
 
 
 class Channel(Protocol):

@@ -184,6 +184,7 @@ address = Table(
     Column("value", LargeBinary, nullable=False),
     Column("blind", LargeBinary, nullable=False),
     Column("tail", Text, nullable=False),
+    Column("route", Text, nullable=False, server_default=""),
     Column("bad", Text),
     Column("updated_at", Time, nullable=False),
     UniqueConstraint("recipient_id", "channel"),
@@ -218,6 +219,7 @@ target = Table(
     Column("town_id", Id, nullable=False),
     Column("role", Text, nullable=False),
     Column("state", SmallInteger, nullable=False),
+    Index("ix_target_town_id", "warning_id", "town_id", "role"),
     sqlite_with_rowid=False,
 )
 

@@ -1,0 +1,56 @@
+"""Group commit: many callers, one transaction, each answered after the commit."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from warnhub.store.engine import Store, Tx
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Group(Generic[T, R]):
+    """Gathers items and applies up to `most` of them in one transaction.
+
+    `apply` gives one result for each item. While one transaction runs the next group gathers, so nothing waits on a timer:
+    a lone item is committed at once and a crowd shares.
+    """
+
+    def __init__(self, store: Store, apply: Callable[[Tx, Sequence[T]], Awaitable[Sequence[R]]], most: int = 2_000) -> None:
+        self.store = store
+        self.apply = apply
+        self.most = most
+        self.waiting: list[tuple[T, asyncio.Future[R]]] = []
+        self.worker: asyncio.Task[None] | None = None
+
+    async def put(self, item: T) -> R:
+        """What `apply` gave for `item`, after it is committed."""
+        return (await self.put_all([item]))[0]
+
+    async def put_all(self, items: Sequence[T]) -> list[R]:
+        """The same for several, in their order."""
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[R]] = [loop.create_future() for _ in items]
+        self.waiting.extend(zip(items, futures, strict=True))
+        if self.worker is None or self.worker.done():
+            self.worker = asyncio.create_task(self.drain())
+        return list(await asyncio.gather(*futures))
+
+    async def drain(self) -> None:
+        """Commit groups until nobody waits."""
+        while self.waiting:
+            group, self.waiting = self.waiting[: self.most], self.waiting[self.most :]
+            try:
+                async with self.store.write() as tx:
+                    results = await self.apply(tx, [item for item, _ in group])
+            except BaseException as error:
+                for _, future in group:
+                    if not future.done():
+                        future.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+                continue
+            for (_, future), result in zip(group, results, strict=True):
+                if not future.done():
+                    future.set_result(result)

@@ -1,0 +1,212 @@
+"""The one place where the state of a delivery changes, and with it its batch, its person and every count.
+
+`advance` takes any mixture of outcomes, receipts and confirmations, in any order and any number of times. A state only rises.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+
+from warnhub.store.engine import Tx
+from warnhub.store.rows import pack_rows, rows_table
+from warnhub.store.states import OPEN, Rank, Stage, effective_rank, person_rank
+from warnhub.store.tallies import PEOPLE, Cell, Hop, add_cells, add_hops, bucket_of, move_cell
+
+HOPS = {Rank.ACCEPTED: "handed", Rank.DELIVERED: "delivered", Rank.CONFIRMED: "confirmed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What became of one delivery. `state` is a `Rank`."""
+
+    batch: int
+    recipient: int
+    state: int
+    reason: str | None = None
+    code: str | None = None
+    provider_id: str | None = None
+
+
+async def advance(tx: Tx, moves: Iterable[Move]) -> int:
+    """Apply `moves`; those that would lower a state change nothing. Gives how many deliveries changed."""
+    highest: dict[tuple[int, int], Move] = {}
+    for move in moves:
+        known = highest.get((move.batch, move.recipient))
+        if known is None or move.state > known.state:
+            highest[move.batch, move.recipient] = move
+    if not highest:
+        return 0
+    rows = await read_deliveries(tx, highest)
+    changed, deltas, closed, hops = sort_moves(rows, highest, tx.now)
+    if changed:
+        await write_moves(tx, changed)
+        await close_rows(tx, closed)
+        await move_people(tx, rows, changed, deltas)
+        await add_cells(tx, deltas)
+        await add_hops(tx, hops)
+    return len(changed)
+
+
+async def read_deliveries(tx: Tx, keys: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Any]:
+    """The deliveries named by (batch, recipient) with what their batch and warning say, locked until the commit."""
+    lock = "" if tx.conn.dialect.name == "sqlite" else "ORDER BY d.batch_id, d.recipient_id FOR UPDATE OF d"
+    source = rows_table(tx.conn.dialect.name == "sqlite", batch="int", recipient="int")
+    found = await tx.conn.execute(
+        text(
+            "SELECT d.batch_id, d.recipient_id, d.state, b.state AS stage, b.attempt, b.warning_id, b.channel, b.provider, "
+            "b.role, b.town_id, d.handed_at, w.released_at "
+            f"FROM {source} AS k JOIN delivery d ON d.batch_id = k.batch AND d.recipient_id = k.recipient "
+            f"JOIN batch b ON b.id = d.batch_id JOIN warning w ON w.id = b.warning_id {lock}"
+        ),
+        {"rows": pack_rows(keys)},
+    )
+    return {(row.batch_id, row.recipient_id): row for row in found}
+
+
+def sort_moves(
+    rows: dict[tuple[int, int], Any], moves: dict[tuple[int, int], Move], now: int
+) -> tuple[list[Move], Counter[Cell], Counter[int], Counter[Hop]]:
+    """The moves that raise a state, the counts they change, the batches that lose open rows, and their latencies."""
+    changed: list[Move] = []
+    deltas: Counter[Cell] = Counter()
+    closed: Counter[int] = Counter()
+    hops: Counter[Hop] = Counter()
+    for key, row in rows.items():
+        move = moves[key]
+        before = effective_rank(row.state, row.stage, row.attempt)
+        if move.state <= before:
+            continue
+        changed.append(move)
+        cell = Cell(row.warning_id, row.channel, row.provider, row.role, row.town_id, before)
+        move_cell(deltas, cell, move.state)
+        if row.state <= OPEN:
+            closed[row.batch_id] += 1
+        hop = HOPS.get(Rank(move.state))
+        if hop:
+            since = row.handed_at if hop == "delivered" and row.handed_at else row.released_at
+            if since:
+                hops[Hop(row.warning_id, row.channel, hop, bucket_of((now - since) / 1000))] += 1
+    return changed, deltas, closed, hops
+
+
+async def write_moves(tx: Tx, moves: Sequence[Move]) -> None:
+    """Store the new states. An earlier provider id is kept where the move brings none."""
+    source = rows_table(
+        tx.conn.dialect.name == "sqlite", batch="int", recipient="int", state="int", reason="text", code="text", pid="text"
+    )
+    packed = pack_rows((m.batch, m.recipient, int(m.state), m.reason, m.code, m.provider_id) for m in moves)
+    await tx.conn.execute(
+        text(
+            "UPDATE delivery SET state = k.state, reason = k.reason, code = k.code, "
+            "provider_id = coalesce(k.pid, delivery.provider_id), "
+            "handed_at = CASE WHEN k.state >= 40 THEN coalesce(delivery.handed_at, :now) ELSE delivery.handed_at END, "
+            "settled_at = :now "
+            f"FROM {source} AS k "
+            "WHERE delivery.batch_id = k.batch AND delivery.recipient_id = k.recipient AND delivery.state < k.state"
+        ),
+        {"rows": packed, "now": tx.now},
+    )
+
+
+async def close_rows(tx: Tx, closed: Counter[int]) -> None:
+    """Take rows with an outcome off their batches' open counts."""
+    await tx.conn.execute(
+        text("UPDATE batch SET open = open - :n WHERE id = :id"),
+        [{"id": batch, "n": n} for batch, n in sorted(closed.items())] or [{"id": -1, "n": 0}],
+    )
+
+
+async def move_people(tx: Tx, rows: dict[tuple[int, int], Any], moves: Sequence[Move], deltas: Counter[Cell]) -> None:
+    """Bring each person's state to the best of their deliveries, and count it."""
+    best: dict[int, dict[int, int]] = defaultdict(dict)
+    failed: dict[int, set[int]] = defaultdict(set)
+    for move in moves:
+        warning = rows[move.batch, move.recipient].warning_id
+        if move.state == Rank.FAILED:
+            failed[warning].add(move.recipient)
+        else:
+            people = best[warning]
+            people[move.recipient] = max(people.get(move.recipient, 0), person_rank(move.state))
+    for warning, losers in failed.items():
+        best[warning].update(await best_states(tx, warning, losers))
+    for warning, states in best.items():
+        await set_people(tx, warning, states, failed.get(warning, set()), deltas)
+
+
+async def best_states(tx: Tx, warning: int, people: Iterable[int]) -> dict[int, int]:
+    """The best state of each person over all their deliveries of a warning."""
+    source = rows_table(tx.conn.dialect.name == "sqlite", recipient="int")
+    found = await tx.conn.execute(
+        text(
+            "SELECT d.recipient_id, d.state, b.state AS stage, b.attempt "
+            f"FROM {source} AS k CROSS JOIN wave v JOIN delivery d ON d.wave_id = v.id AND d.recipient_id = k.recipient "
+            "JOIN batch b ON b.id = d.batch_id WHERE v.warning_id = :w"
+        ),
+        {"rows": pack_rows((person,) for person in people), "w": warning},
+    )
+    best: dict[int, int] = {}
+    for row in found:
+        rank = effective_rank(row.state, row.stage, row.attempt)
+        best[row.recipient_id] = max(best.get(row.recipient_id, 0), person_rank(rank) if rank > OPEN else 0)
+    return best
+
+
+async def set_people(tx: Tx, warning: int, states: dict[int, int], lower: set[int], deltas: Counter[Cell]) -> None:
+    """Raise people to `states`; those in `lower` may also fall, since their only success was taken back."""
+    source = rows_table(tx.conn.dialect.name == "sqlite", recipient="int")
+    found = await tx.conn.execute(
+        text(
+            "SELECT t.recipient_id, t.state, t.role, t.town_id "
+            f"FROM {source} AS k JOIN target t ON t.warning_id = :w AND t.recipient_id = k.recipient"
+        ),
+        {"rows": pack_rows((person,) for person in states), "w": warning},
+    )
+    changes = []
+    for row in found:
+        state = states[row.recipient_id]
+        if state > row.state or (row.recipient_id in lower and state != row.state and row.state != Rank.CONFIRMED):
+            changes.append((row.recipient_id, state))
+            move_cell(deltas, Cell(warning, PEOPLE, "", row.role, row.town_id, row.state), state)
+    if not changes:
+        return
+    source = rows_table(tx.conn.dialect.name == "sqlite", recipient="int", state="int")
+    await tx.conn.execute(
+        text(
+            f"UPDATE target SET state = k.state FROM {source} AS k "
+            "WHERE target.warning_id = :w AND target.recipient_id = k.recipient"
+        ),
+        {"rows": pack_rows(changes), "w": warning},
+    )
+
+
+async def confirm_people(tx: Tx, warning: int, people: Iterable[int]) -> None:
+    """Count people as confirmed, whatever became of their messages."""
+    deltas: Counter[Cell] = Counter()
+    await set_people(tx, warning, dict.fromkeys(people, int(Rank.CONFIRMED)), set(), deltas)
+    await add_cells(tx, deltas)
+
+
+async def stop_batches(tx: Tx, warning: int, stage: Stage) -> int:
+    """Take every batch of a warning that no worker has off the queue, in two statements; gives the deliveries stopped."""
+    found = await tx.conn.execute(
+        text(
+            "SELECT channel, provider, role, town_id, attempt, sum(open) AS n FROM batch "
+            "WHERE warning_id = :w AND state = 0 GROUP BY channel, provider, role, town_id, attempt"
+        ),
+        {"w": warning},
+    )
+    deltas: Counter[Cell] = Counter()
+    total = 0
+    for row in found:
+        before = Rank.SENDING if row.attempt else Rank.PLANNED
+        cell = Cell(warning, row.channel, row.provider, row.role, row.town_id, before)
+        move_cell(deltas, cell, effective_rank(0, stage, row.attempt), int(row.n))
+        total += int(row.n)
+    await tx.conn.execute(
+        text("UPDATE batch SET state = :s WHERE warning_id = :w AND state = 0"), {"s": int(stage), "w": warning}
+    )
+    await add_cells(tx, deltas)
+    return total
