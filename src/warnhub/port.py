@@ -276,6 +276,28 @@ class Take(Protocol):
     async def __call__(self, reports: Sequence[Report]) -> None: ...
 
 
+@runtime_checkable
+class Devices(Protocol):
+    """The addresses are machines, and the adapter knows which of them have a line."""
+
+    def devices(self) -> Mapping[str, bool]:
+        """Address → on line, of each device heard of since `listen` began; one that is missing is not known either way."""
+        ...
+
+
+@runtime_checkable
+class Stops(Protocol):
+    """What was sent can still be silenced: a loudspeaker that is saying a warning which no longer holds."""
+
+    async def stop(self, sent: Mapping[str, str]) -> Mapping[str, SendError]:
+        """Silence messages, given as our reference → address: those that play, that wait, and that are still on their way.
+
+        What is named here never starts later on that device. Returns those that were not taken, each with its reason: ask
+        again for them, for a repeat does no harm. What a device says of it comes as a `Report` of the message's reference.
+        """
+        ...
+
+
 def masked(address: str) -> str:
     """An address fit for a page or a log: at most the last four characters, and never more than a third of it."""
     shown = min(4, len(address) // 3)
