@@ -1,0 +1,114 @@
+"""What a new policy changes: the lines, for those who edit it, and in words, for those it concerns."""
+
+from collections import defaultdict
+from difflib import unified_diff
+from itertools import product
+
+from warnhub.alert import Level
+from warnhub.plan.loading import read_policy
+from warnhub.plan.policy import CLASSES, Cell, HazardClass, Policy, Rule, Step, match_rule, write_duration
+from warnhub.roles import Role
+
+CLASS_NAMES: dict[HazardClass, str] = {
+    "meteorological": "气象",
+    "hydrological": "水文",
+    "geological": "地质",
+    "other": "其他",
+}
+LEVEL_NAMES = {Level.RED: "红色", Level.ORANGE: "橙色", Level.YELLOW: "黄色", Level.BLUE: "蓝色"}
+CHANNEL_NAMES = {"sms": "短信", "wechat": "微信", "loudspeaker": "大喇叭", "push": "推送"}
+STEP_NAMES = {Step.NEXT_CHANNEL: "换渠道", Step.DEPUTY: "找代理人", Step.SUPERIOR: "报上级"}
+TREATMENT_NAMES = {"resend": "重发", "leave": "不重发"}
+
+Change = tuple[str, str]
+
+
+def diff_policies(old_text: str, new_text: str) -> list[str]:
+    """The lines that differ, as a unified diff without line ends; [] where none does."""
+    lines = unified_diff(old_text.splitlines(), new_text.splitlines(), "现行 / now", "新 / new", lineterm="", n=2)
+    return list(lines)
+
+
+def explain_texts(old_text: str, new_text: str) -> list[str]:
+    """`explain_changes` of two YAML texts. Raises `PolicyError` where one cannot be used."""
+    return explain_changes(read_policy(old_text), read_policy(new_text))
+
+
+def explain_changes(old: Policy, new: Policy) -> list[str]:
+    """In Chinese, a sentence for each thing that becomes different and whom it concerns; [] where nothing does."""
+    return explain_frame(old, new) + explain_rules(old, new)
+
+
+def explain_frame(old: Policy, new: Policy) -> list[str]:
+    """What changes for everybody: the zone, who releases, what is resent."""
+    pairs = [("时区", old.zone, new.zone)]
+    pairs += [("绿色通道", threshold(old.release.green), threshold(new.release.green))]
+    pairs += [("两人放行", threshold(old.release.two), threshold(new.release.two))]
+    for level in Level:
+        before, after = (TREATMENT_NAMES[getattr(policy.unknown, level.value)] for policy in (old, new))
+        pairs.append((f"{LEVEL_NAMES[level]}结果不明的消息", before, after))
+    return [f"{what}:由「{before}」改为「{after}」" for what, before, after in pairs if before != after]
+
+
+def explain_rules(old: Policy, new: Policy) -> list[str]:
+    """What changes for whom: cells that change alike share a sentence."""
+    groups: dict[tuple[Role, Change], list[Cell]] = defaultdict(list)
+    for hazard_class, level, role in product(CLASSES, Level, Role):
+        before, after = (describe_rule(match_rule(policy, hazard_class, level, role)) for policy in (old, new))
+        if before != after:
+            groups[role, (before, after)].append((hazard_class, level, role))
+    shared: dict[tuple[str, Change], list[Role]] = defaultdict(list)
+    for (role, change), cells in groups.items():
+        shared[describe_cells(cells), change].append(role)
+    return [
+        f"{'、'.join(role.zh for role in roles)}({where}):由「{before}」改为「{after}」"
+        for (where, (before, after)), roles in shared.items()
+    ]
+
+
+def describe_cells(cells: list[Cell]) -> str:
+    """The levels of each set of hazard classes: `红色、橙色,各类灾害`."""
+    classes: dict[Level, list[HazardClass]] = defaultdict(list)
+    for hazard_class, level, _ in cells:
+        classes[level].append(hazard_class)
+    levels: dict[tuple[HazardClass, ...], list[Level]] = defaultdict(list)
+    for level in Level:
+        if level in classes:
+            levels[tuple(classes[level])].append(level)
+    return ";".join(f"{'、'.join(LEVEL_NAMES[level] for level in at)},{name_classes(named)}" for named, at in levels.items())
+
+
+def name_classes(named: tuple[HazardClass, ...]) -> str:
+    """`各类灾害` for all, else their names."""
+    return "各类灾害" if len(named) == len(CLASSES) else "、".join(CLASS_NAMES[one] for one in named)
+
+
+def threshold(level: Level | None) -> str:
+    """`橙色及以上`, or `不设`."""
+    return f"{LEVEL_NAMES[level]}及以上" if level else "不设"
+
+
+def describe_rule(rule: Rule | None) -> str:
+    """All a rule does, in one line of Chinese; two rules that do the same read the same, whatever their reasons."""
+    if rule is None:
+        return "无规则"
+    if not rule.channels:
+        return "不通知"
+    names = [CHANNEL_NAMES[channel] for channel in rule.channels]
+    way = "首选" if rule.mode == "first" and len(names) > 1 else "同时" if len(names) > 1 else ""
+    return ";".join([f"{way}{'、'.join(names)}", *describe_extras(rule)])
+
+
+def describe_extras(rule: Rule) -> list[str]:
+    """Repeats, quiet hours, confirmation, loudspeaker."""
+    said = []
+    if rule.repeat:
+        said.append(f"每{write_duration(rule.repeat.every)}一次共{rule.repeat.times}次")
+    if rule.quiet:
+        said.append(f"{rule.quiet.start:%H:%M}至{rule.quiet.end:%H:%M}不打扰")
+    if rule.confirm:
+        ladder = "、".join(STEP_NAMES[step] for step in rule.confirm.then)
+        said.append(f"{write_duration(rule.confirm.within)}内确认" + (f",逾期{ladder}" if ladder else ""))
+    if "loudspeaker" in rule.channels:
+        said.append(f"播{rule.loudspeaker.times}遍,音量{rule.loudspeaker.volume}")
+    return said
