@@ -340,6 +340,12 @@ def overloaded(answer: httpx.Response) -> SendError | None:
     return None
 
 
+def unsent(error: SendError) -> SendError:
+    """The same failure, of a call made before the message: nothing has left, and nothing is the recipient's fault."""
+    before = {Reason.UNKNOWN: Reason.UNREACHABLE, Reason.RECIPIENT: Reason.CONFIG, Reason.REJECTED: Reason.CONFIG}
+    return SendError(before.get(error.reason, error.reason), error.code, error.detail, error.retry_after)
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """A credential that ends: `ends` is by the clock that its `Token` was given."""
@@ -390,13 +396,12 @@ class Token:
     async def fetched(self) -> Ticket:
         """A new one. Half of a short life is the margin, so that a provider that repeats an old one is not asked each time."""
         if self.failure and self.now() < self.quiet:
-            known = self.failure
-            raise SendError(known.reason, known.code, known.detail, known.retry_after)
+            raise unsent(self.failure)
         try:
             value, life = await self.fetch()
         except SendError as error:
-            self.failure, self.quiet = error, self.now() + 1
-            raise
+            self.failure, self.quiet = unsent(error), self.now() + 1
+            raise self.failure from None
         self.failure = None
         self.ticket = Ticket(value, self.now() + life)
         self.due = self.ticket.ends - min(300.0, life / 2)
