@@ -10,21 +10,15 @@ from pydantic import SecretStr
 from warnhub.port import Reason, SendError, Token
 from warnhub_wechat.codes import ask, refusal
 
-UNSENT = {Reason.UNKNOWN: Reason.UNREACHABLE, Reason.RECIPIENT: Reason.CONFIG, Reason.REJECTED: Reason.CONFIG}
-"""Without a token no message has left, so nothing about it is unknown, and nothing is the recipient's fault."""
-
 
 def stable_token(http: httpx.AsyncClient, base_url: str, timeout: float, appid: str, secret: SecretStr) -> Token:
     """The one owner of this account's token in this process."""
 
     async def fetch() -> tuple[str, float]:
         body = {"grant_type": "client_credential", "appid": appid, "secret": secret.get_secret_value(), "force_refresh": False}
-        try:
-            said = await ask(http, f"{base_url}/cgi-bin/stable_token", timeout, body)
-            if said["errcode"]:
-                raise refusal(said, secret.get_secret_value())
-        except SendError as error:
-            raise SendError(UNSENT.get(error.reason, error.reason), error.code, error.detail, error.retry_after) from None
+        said = await ask(http, f"{base_url}/cgi-bin/stable_token", timeout, body)
+        if said["errcode"]:
+            raise refusal(said, secret.get_secret_value())
         value, life = said.get("access_token"), said.get("expires_in")
         if not isinstance(value, str) or not value or not isinstance(life, int):
             raise SendError(Reason.UNEXPECTED, "token", "a yes without a token")

@@ -22,8 +22,6 @@ async def serve() -> AsyncIterator[Serve]:
             server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=0))
             task = asyncio.create_task(server.serve(sockets=[place]))
             stack.push_async_callback(stopped, server, task)
-            while not server.started and not task.done():
-                await asyncio.sleep(0.01)
             return f"http://127.0.0.1:{place.getsockname()[1]}"
 
         yield start
