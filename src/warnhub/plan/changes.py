@@ -1,19 +1,21 @@
 """What a new policy changes: the lines, for those who edit it, and in words, for those it concerns."""
 
 from collections import defaultdict
+from datetime import timedelta
 from difflib import unified_diff
 from itertools import product
 
 from warnhub.alert import Level
+from warnhub.hazards import HazardClass
 from warnhub.plan.loading import read_policy
-from warnhub.plan.policy import CLASSES, Cell, HazardClass, Policy, Rule, Step, match_rule, write_duration
+from warnhub.plan.policy import CLASSES, Cell, Policy, Rule, Step, match_rule
 from warnhub.roles import Role
 
-CLASS_NAMES: dict[HazardClass, str] = {
-    "meteorological": "气象",
-    "hydrological": "水文",
-    "geological": "地质",
-    "other": "其他",
+CLASS_NAMES = {
+    HazardClass.METEOROLOGICAL: "气象",
+    HazardClass.HYDROLOGICAL: "水文",
+    HazardClass.GEOLOGICAL: "地质",
+    HazardClass.OTHER: "其他",
 }
 LEVEL_NAMES = {Level.RED: "红色", Level.ORANGE: "橙色", Level.YELLOW: "黄色", Level.BLUE: "蓝色"}
 CHANNEL_NAMES = {"sms": "短信", "wechat": "微信", "loudspeaker": "大喇叭", "push": "推送"}
@@ -103,12 +105,20 @@ def describe_extras(rule: Rule) -> list[str]:
     """Repeats, quiet hours, confirmation, loudspeaker."""
     said = []
     if rule.repeat:
-        said.append(f"每{write_duration(rule.repeat.every)}一次共{rule.repeat.times}次")
+        said.append(f"每{name_duration(rule.repeat.every)}一次共{rule.repeat.times}次")
     if rule.quiet:
         said.append(f"{rule.quiet.start:%H:%M}至{rule.quiet.end:%H:%M}不打扰")
     if rule.confirm:
         ladder = "、".join(STEP_NAMES[step] for step in rule.confirm.then)
-        said.append(f"{write_duration(rule.confirm.within)}内确认" + (f",逾期{ladder}" if ladder else ""))
+        said.append(f"{name_duration(rule.confirm.within)}内确认" + (f",逾期{ladder}" if ladder else ""))
     if "loudspeaker" in rule.channels:
         said.append(f"播{rule.loudspeaker.times}遍,音量{rule.loudspeaker.volume}")
     return said
+
+
+def name_duration(value: timedelta) -> str:
+    """`3分钟`, `1小时30分钟`."""
+    minutes, seconds = divmod(int(value.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "小时"), (minutes, "分钟"), (seconds, "秒"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number)

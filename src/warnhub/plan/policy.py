@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from itertools import product
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from warnhub.alert import Level
+from warnhub.hazards import HazardClass
 from warnhub.roles import Role
 
-HazardClass = Literal["meteorological", "hydrological", "geological", "other"]
-CLASSES: tuple[HazardClass, ...] = get_args(HazardClass)
+CLASSES = tuple(HazardClass)
 Cell = tuple[HazardClass, Level, Role]
 
 CALM = frozenset({Level.BLUE, Level.YELLOW})
