@@ -219,6 +219,8 @@ class Original(Model):
     category: list[str] = Field(default_factory=list)
     response: list[str] = Field(default_factory=list)
     codes: list[str] = Field(default_factory=list)
+    event_codes: list[Parameter] = Field(default_factory=list)
+    audience: str = ""
     source: str = ""
     note: str = ""
     incidents: str = ""
