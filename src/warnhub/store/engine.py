@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
-from sqlalchemy import event, insert, text
+from sqlalchemy import CursorResult, event, insert, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -125,3 +125,10 @@ def sqlite_engine(url: Any, size: int, begin: str, tools: dict[str, Any]) -> Asy
 def dump_json(value: Any) -> str:
     """JSON text as both databases keep it."""
     return orjson.dumps(value).decode()
+
+
+def new_id(result: CursorResult[Any]) -> int:
+    """The number the database gave to the row just inserted."""
+    key = result.inserted_primary_key
+    assert key is not None
+    return int(key[0])

@@ -1,0 +1,197 @@
+"""Cutting an audience into targets, deliveries and batches, set-based: people are never loaded to be counted.
+
+A step is one (wave, role, township, part): its deliveries, its batches and their counts are one commit, and a step that was
+done is never done again. A batch's number is its step's number × `ROOM` plus its place, so nothing is counted beforehand.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import insert, text
+
+from warnhub.store import tables
+from warnhub.store.engine import Tx, new_id
+from warnhub.store.states import Rank
+from warnhub.store.tallies import PEOPLE, Cell, add_cells
+
+ROOM = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What one step cuts.
+
+    `routes`: kinds of address this provider carries; () is all. `before`: channels that take a person first (mode `first`).
+    `people`: only these recipients, for a round that is for some. `told_by`: only whom that earlier warning told this way.
+    """
+
+    warning: int
+    wave: int
+    channel: str
+    round: int
+    provider: str
+    routes: tuple[str, ...]
+    role: str
+    town: int
+    lane: int
+    rank: int
+    size: int
+    due_at: int
+    before: tuple[str, ...] = ()
+    people: tuple[int, ...] = ()
+    told_by: int | None = None
+    unconfirmed: bool = False
+    part: str = field(default="")
+
+
+async def open_wave(tx: Tx, warning: int, channel: str, round_: int, cause: str) -> int:
+    """The wave of (warning, channel, round), made if it is new."""
+    found = await tx.conn.scalar(
+        text("SELECT id FROM wave WHERE warning_id = :w AND channel = :c AND round = :r"),
+        {"w": warning, "c": channel, "r": round_},
+    )
+    if found is not None:
+        return int(found)
+    values = {"warning_id": warning, "channel": channel, "round": round_, "cause": cause, "at": tx.now}
+    return new_id(await tx.conn.execute(insert(tables.wave).values(**values)))
+
+
+async def next_round(tx: Tx, warning: int) -> int:
+    """The number of the next round of a warning."""
+    return int(await tx.conn.scalar(text("SELECT max(round) FROM wave WHERE warning_id = :w"), {"w": warning}) or 0) + 1
+
+
+async def open_step(tx: Tx, cut: Cut) -> int | None:
+    """The step's number; None if it was done before."""
+    values = {"w": cut.wave, "r": cut.role, "t": cut.town, "p": f"{cut.provider}{cut.part}", "at": tx.now}
+    row = (
+        await tx.conn.execute(
+            text(
+                "INSERT INTO step (wave_id, role, town_id, part, at) VALUES (:w, :r, :t, :p, :at) "
+                "ON CONFLICT DO NOTHING RETURNING id"
+            ),
+            values,
+        )
+    ).first()
+    return int(row[0]) if row else None
+
+
+async def cut_targets(tx: Tx, warning: int, role: str, town: int, channels: tuple[str, ...], drill: str | None) -> int:
+    """Everybody of `role` in a township's part of the extent; who has no usable address is counted as suppressed."""
+    where, bind = target_filter(role, drill)
+    reach = (
+        "EXISTS (SELECT 1 FROM address a WHERE a.recipient_id = r.id AND a.bad IS NULL AND a.channel IN "
+        f"({', '.join(f':c{n}' for n in range(len(channels)))}))"
+    )
+    bind |= {"w": warning, "role": role, "town": town} | {f"c{n}": channel for n, channel in enumerate(channels)}
+    opted = "OR (r.opt_out AND r.role = 'resident')"
+    deltas: Counter[Cell] = Counter()
+    for rank, condition in ((Rank.PLANNED, f"{reach} AND NOT (1 = 0 {opted})"), (Rank.SUPPRESSED, f"(NOT {reach} {opted})")):
+        result = await tx.conn.execute(
+            text(
+                "INSERT INTO target (warning_id, recipient_id, town_id, role, state) "
+                f"SELECT :w, r.id, :town, r.role, {int(rank)} FROM extent x JOIN recipient r ON r.area_id = x.area_id "
+                "AND r.role = :role AND r.gone_at IS NULL "
+                f"WHERE x.warning_id = :w AND x.town_id = :town AND {where} AND {condition} ON CONFLICT DO NOTHING"
+            ),
+            bind,
+        )
+        deltas[Cell(warning, PEOPLE, "", role, town, rank)] += result.rowcount
+    await add_cells(tx, deltas)
+    return deltas.total()
+
+
+def target_filter(role: str, drill: str | None) -> tuple[str, dict[str, Any]]:
+    """Who of a role may be told: the public only where it lives inside, and in a drill only who is on its list."""
+    where = "x.home" if role in {"resident", "speaker", "display"} else "1 = 1"
+    if drill is None:
+        return where, {}
+    listed = "EXISTS (SELECT 1 FROM participant q WHERE q.drill_id = :drill AND q.recipient_id = r.id)"
+    return f"{where} AND {listed}", {"drill": drill}
+
+
+async def copy_targets(tx: Tx, warning: int, previous: int, role: str, town: int) -> int:
+    """Exactly those whom an earlier warning told, or may have told: the audience of an all-clear."""
+    result = await tx.conn.execute(
+        text(
+            "INSERT INTO target (warning_id, recipient_id, town_id, role, state) "
+            "SELECT :w, t.recipient_id, t.town_id, t.role, 0 FROM target t "
+            "WHERE t.warning_id = :p AND t.role = :role AND t.town_id = :town AND t.state >= 30 ON CONFLICT DO NOTHING"
+        ),
+        {"w": warning, "p": previous, "role": role, "town": town},
+    )
+    await add_cells(tx, Counter({Cell(warning, PEOPLE, "", role, town, Rank.PLANNED): result.rowcount}))
+    return result.rowcount
+
+
+async def cut_batches(tx: Tx, cut: Cut) -> int:
+    """Cut one step; gives its deliveries, 0 if it was done before."""
+    step = await open_step(tx, cut)
+    if step is None:
+        return 0
+    where, bind = delivery_filter(cut)
+    result = await tx.conn.execute(
+        text(
+            "INSERT INTO delivery (batch_id, recipient_id, wave_id, address_id, state) "
+            "SELECT :base + (row_number() OVER (ORDER BY t.recipient_id) - 1) / :size, t.recipient_id, :wave, a.id, 0 "
+            "FROM target t JOIN address a ON a.recipient_id = t.recipient_id AND a.channel = :channel AND a.bad IS NULL "
+            f"WHERE t.warning_id = :w AND t.town_id = :town AND t.role = :role AND t.state <> 20 {where} "
+            "ON CONFLICT DO NOTHING"
+        ),
+        bind | {"base": step * ROOM, "size": cut.size},
+    )
+    if not result.rowcount:
+        return 0
+    await tx.conn.execute(
+        text(
+            "INSERT INTO batch (id, wave_id, warning_id, channel, round, provider, role, town_id, lane, rank, size, open, "
+            "state, attempt, due_at, ready_at) "
+            "SELECT batch_id, :wave, :w, :channel, :round, :provider, :role, :town, :lane, :rank, count(*), count(*), 0, 0, "
+            ":due, :now FROM delivery WHERE batch_id >= :low AND batch_id < :high GROUP BY batch_id"
+        ),
+        bind
+        | {
+            "round": cut.round,
+            "provider": cut.provider,
+            "lane": cut.lane,
+            "rank": cut.rank,
+            "due": cut.due_at,
+            "now": tx.now,
+            "low": step * ROOM,
+            "high": (step + 1) * ROOM,
+        },
+    )
+    cell = Cell(cut.warning, cut.channel, cut.provider, cut.role, cut.town, Rank.PLANNED)
+    await add_cells(tx, Counter({cell: result.rowcount}))
+    tx.wake("batch")
+    return result.rowcount
+
+
+def delivery_filter(cut: Cut) -> tuple[str, dict[str, Any]]:
+    """The conditions of a step, with what they bind."""
+    bind: dict[str, Any] = {
+        "w": cut.warning, "wave": cut.wave, "channel": cut.channel, "role": cut.role, "town": cut.town
+    }  # fmt: skip
+    where = ""
+    if cut.routes:
+        where += f" AND a.route IN ({', '.join(f':r{n}' for n in range(len(cut.routes)))})"
+        bind |= {f"r{n}": route for n, route in enumerate(cut.routes)}
+    if cut.before:
+        where += (
+            " AND NOT EXISTS (SELECT 1 FROM address b WHERE b.recipient_id = t.recipient_id AND b.bad IS NULL AND "
+            f"b.channel IN ({', '.join(f':b{n}' for n in range(len(cut.before)))}))"
+        )
+        bind |= {f"b{n}": channel for n, channel in enumerate(cut.before)}
+    if cut.people:
+        where += f" AND t.recipient_id IN ({', '.join(str(int(person)) for person in cut.people)})"
+    if cut.told_by is not None:
+        where += (
+            " AND EXISTS (SELECT 1 FROM wave v JOIN delivery e ON e.wave_id = v.id AND e.recipient_id = t.recipient_id "
+            "JOIN batch f ON f.id = e.batch_id "
+            "WHERE v.warning_id = :told AND v.channel = :channel AND (e.state >= 30 OR f.state IN (1, 6)))"
+        )
+        bind["told"] = cut.told_by
+    if cut.unconfirmed:
+        where += " AND t.state < 80"
+    return where, bind

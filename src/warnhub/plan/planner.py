@@ -1,0 +1,181 @@
+"""Planning a released warning: extent → targets → batches, responsible people first, each step visible as it is cut."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import insert, text
+
+from warnhub.alert import LANES, Level
+from warnhub.channels import Provider
+from warnhub.plan.audience import Places
+from warnhub.plan.cutting import Cut, copy_targets, cut_batches, cut_targets, open_wave
+from warnhub.plan.policy import Policy, Rule, quiet_until, rules_for
+from warnhub.roles import Role
+from warnhub.store import tables
+from warnhub.store.audits import add_event
+from warnhub.store.engine import Store, Tx
+from warnhub.store.warnings import LIVING, Warning, read_warning, warning_alert
+
+RANKS = {role: number for number, role in enumerate(Role)}
+
+
+@dataclass(slots=True)
+class Planner:
+    """Plans warnings with what the composition root gives it: places, policies by version, providers by channel."""
+
+    store: Store
+    places: Places
+    policies: dict[int, Policy]
+    channels: dict[str, list[Provider]]
+
+    async def plan(self, key: str, data: dict[str, Any]) -> None:
+        """Plan the warning with id `key`; a plan that was broken off goes on where it was."""
+        async with self.store.read() as conn:
+            warning = await read_warning(conn, int(key))
+            if warning is None or warning.state != LIVING or warning.planned_at is not None:
+                return
+            alert = await warning_alert(conn, warning)
+        rules = self.rules(warning)
+        async with self.store.write() as tx:
+            towns = await self.lay_extent(tx, warning, alert.areas)
+        for role, rule in rules.items():
+            groups = [[town] for town in towns] if role is Role.RESIDENT else [towns]
+            for group in groups:
+                async with self.store.write() as tx:
+                    if not await is_living(tx, warning.id):
+                        return
+                    for town in group:
+                        await self.cut(tx, warning, role, rule, town)
+        async with self.store.write() as tx:
+            await tx.conn.execute(
+                text("UPDATE warning SET planned_at = :now WHERE id = :id"), {"now": tx.now, "id": warning.id}
+            )
+            await add_event(tx, warning.id, "planned", "policy", {"policy": warning.policy, "roles": [r.value for r in rules]})
+            await tx.publish("warning.planned", str(warning.id))
+
+    def rules(self, warning: Warning) -> dict[Role, Rule]:
+        """The rules of this warning's audience; a restricted one stays with those who answer for others."""
+        rules = rules_for(self.policies[warning.policy], warning.hazard_class, Level(warning.level))
+        return {role: rule for role, rule in rules.items() if role.responsible or not warning.restricted}
+
+    async def lay_extent(self, tx: Tx, warning: Warning, areas: Sequence[Any]) -> list[int]:
+        """Keep the places of a warning; gives its townships."""
+        if warning.kind == "cancel" and warning.previous_id is not None:
+            source, bind = (
+                "SELECT DISTINCT town_id FROM target WHERE warning_id = :p ORDER BY town_id",
+                {"p": warning.previous_id},
+            )
+            return [int(row[0]) for row in await tx.conn.execute(text(source), bind)]
+        rows = self.places.rows(self.places.select(areas))
+        known = await tx.conn.scalar(text("SELECT count(*) FROM extent WHERE warning_id = :w"), {"w": warning.id})
+        if rows and not known:
+            await tx.conn.execute(
+                insert(tables.extent),
+                [{"warning_id": warning.id, "area_id": a, "town_id": t, "home": h} for a, t, h in rows],
+            )
+        return sorted({town for _, town, _ in rows})
+
+    async def cut(self, tx: Tx, warning: Warning, role: Role, rule: Rule, town: int) -> None:
+        """One role of one township: targets, then batches by channel, then what each person must confirm."""
+        channels = tuple(channel.value for channel in rule.channels if channel.value in self.channels)
+        if not channels:
+            return
+        all_clear = warning.previous_id if warning.kind == "cancel" else None
+        if all_clear is None:
+            await cut_targets(tx, warning.id, role.value, town, channels, warning.drill)
+        else:
+            await copy_targets(tx, warning.id, all_clear, role.value, town)
+        for place, channel in enumerate(channels):
+            before = channels[:place] if rule.mode == "first" else ()
+            await self.cut_channel(tx, warning, role.value, town, channel, rule, before=before, told_by=all_clear)
+        if all_clear is None:
+            await self.set_tasks(tx, warning, role, rule, town)
+
+    async def cut_channel(
+        self,
+        tx: Tx,
+        warning: Warning,
+        role: str,
+        town: int,
+        channel: str,
+        rule: Rule,
+        *,
+        round_: int = 1,
+        cause: str = "plan",
+        part: str = "",
+        **only: Any,
+    ) -> int:
+        """The batches of one channel, one step for each provider that carries it."""
+        wave = await open_wave(tx, warning.id, channel, round_, cause)
+        due = due_time(warning, rule, self.policies[warning.policy].zone, tx.now)
+        total = 0
+        for provider in self.channels.get(channel, []):
+            total += await cut_batches(
+                tx,
+                Cut(
+                    warning.id,
+                    wave,
+                    channel,
+                    round_,
+                    provider.name,
+                    provider.settings.routes,
+                    role,
+                    town,
+                    LANES[Level(warning.level)],
+                    RANKS[Role(role)],
+                    provider.batch_size,
+                    due,
+                    part=part,
+                    **only,
+                ),
+            )
+        return total
+
+    async def set_tasks(self, tx: Tx, warning: Warning, role: Role, rule: Rule, town: int) -> None:
+        """What each of these people must confirm and by when, and when they are told again."""
+        if rule.confirm is not None:
+            within = int(rule.confirm.within.total_seconds() * 1000)
+            await tx.conn.execute(
+                text(
+                    "INSERT INTO task (warning_id, recipient_id, kind, role, town_id, area_id, state, rung, due_at) "
+                    "SELECT t.warning_id, t.recipient_id, 'confirm', t.role, t.town_id, r.area_id, 'open', 0, :due "
+                    "FROM target t JOIN recipient r ON r.id = t.recipient_id "
+                    "WHERE t.warning_id = :w AND t.town_id = :town AND t.role = :role ON CONFLICT DO NOTHING"
+                ),
+                {"due": tx.now + within, "w": warning.id, "town": town, "role": role.value},
+            )
+            tx.wake("timer")
+        if rule.repeat is not None and rule.repeat.times > 1:
+            await set_repeat(tx, warning.id, role.value, rule, 2)
+
+
+async def set_repeat(tx: Tx, warning: int, role: str, rule: Rule, number: int) -> None:
+    """Wake up when it is time to say it again to `role`; once for the whole warning."""
+    assert rule.repeat is not None
+    due = tx.now + int(rule.repeat.every.total_seconds() * 1000)
+    packed = orjson.dumps({"role": role, "number": number}).decode()
+    known = await tx.conn.scalar(
+        text("SELECT count(*) FROM timer WHERE kind = 'repeat' AND warning_id = :w AND CAST(data AS text) = :d"),
+        {"w": warning, "d": packed},
+    )
+    if not known:
+        await tx.conn.execute(
+            insert(tables.timer).values(kind="repeat", warning_id=warning, due_at=due, data={"role": role, "number": number})
+        )
+        tx.wake("timer")
+
+
+async def is_living(tx: Tx, warning: int) -> bool:
+    """Whether the warning is still released, seen inside the transaction that would add to it."""
+    state = await tx.conn.scalar(text("SELECT state FROM warning WHERE id = :w"), {"w": warning})
+    return bool(state == LIVING)
+
+
+def due_time(warning: Warning, rule: Rule, zone: str, now: int) -> int:
+    """When batches may leave: now, or after the quiet hours if it lives that long."""
+    until = quiet_until(rule, datetime.fromtimestamp(now / 1000, UTC), zone)
+    due = int(until.timestamp() * 1000) if until else now
+    return due if due < warning.expires_at else now
