@@ -133,6 +133,11 @@ class Outgoing:
         return self.words.text.replace(LINK, self.link)
 
     @property
+    def wave(self) -> str:
+        """What the references of one warning, channel and round have in common."""
+        return self.reference.partition("-")[0]
+
+    @property
     def left(self) -> float:
         """Seconds until it expires, by this machine's clock."""
         return (self.expires - datetime.now(UTC)).total_seconds()
@@ -151,6 +156,8 @@ class Report:
     """What a provider, or a person through a provider, says later.
 
     One of `reference` (ours) or `provider_id` (with `address`, where one provider id covers a whole call) finds the delivery.
+    `group` is the reference of the first message of the call it went out in, where the provider keeps one for a call: with
+    `address` it finds the delivery of a call whose answer, and with it the provider's id, was lost.
     `state` is None for a `reply`: the words a person sent back from `address`. `opt_out` means never again.
     `key` makes a repeat a repeat; it is the same when the provider says the same thing twice.
     """
@@ -159,6 +166,7 @@ class Report:
     state: State | None = None
     reference: str = ""
     provider_id: str = ""
+    group: str = ""
     address: str = ""
     reason: Reason | None = None
     code: str = ""
