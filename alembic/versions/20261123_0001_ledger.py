@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("human", sa.Boolean(), nullable=False),
         sa.Column("choice", sa.Text(), nullable=True),
         sa.Column("text", sa.Text(), nullable=True),
-        sa.Column("by", sa.Text(), nullable=True),
+        sa.Column("officer", sa.Text(), nullable=True),
         sa.Column("agent", sa.Text(), nullable=True),
         sa.Column("origin", sa.Text(), nullable=True),
         sa.Column("at", sa.BigInteger(), nullable=False),

@@ -34,7 +34,6 @@ class Living:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.lives: dict[int, Life] = {}
-        self.clock_ahead = 0
 
     def stop_rank(self, warning: int, recipient: int, now: int) -> Rank | None:
         """None if this person may be told now; otherwise the state that says why not. `now`: milliseconds."""
@@ -53,7 +52,8 @@ class Living:
             row = (
                 await conn.execute(
                     text(
-                        "SELECT w.state, w.expires_at, w.drill, a.status FROM warning w JOIN alert a ON a.id = w.alert_id WHERE w.id = :w"
+                        "SELECT w.state, w.expires_at, w.drill, a.status FROM warning w "
+                        "JOIN alert a ON a.id = w.alert_id WHERE w.id = :w"
                     ),
                     {"w": warning},
                 )

@@ -131,7 +131,8 @@ async def find_referenced(conn: AsyncConnection, alert: Alert, agency: str) -> t
         rows = (
             await conn.execute(
                 text(
-                    "SELECT id, identifier FROM alert a WHERE a.sender = :s AND a.status = :t AND a.agency_id = :a AND (a.identifier = :i "
+                    "SELECT id, identifier FROM alert a "
+                    "WHERE a.sender = :s AND a.status = :t AND a.agency_id = :a AND (a.identifier = :i "
                     "OR EXISTS (SELECT 1 FROM reference r WHERE r.alert_id = a.id AND r.identifier = :i)) ORDER BY id"
                 ),
                 {"i": reference.identifier, "s": alert.sender, "t": alert.status.value, "a": agency},

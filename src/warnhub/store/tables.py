@@ -325,7 +325,7 @@ ack = Table(
     Column("human", Boolean, nullable=False),
     Column("choice", Text),
     Column("text", Text),
-    Column("by", Text),
+    Column("officer", Text),
     Column("agent", Text),
     Column("origin", Text),
     Column("at", Time, nullable=False),

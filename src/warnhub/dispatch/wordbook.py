@@ -1,0 +1,75 @@
+"""The words of each warning, made once for (channel, role, language) and shared by everybody who gets them."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from warnhub.alert import Alert, Level
+from warnhub.config import County
+from warnhub.plan.policy import Policy, Rule, match_rule
+from warnhub.plan.wording import Wording, make_words
+from warnhub.port import Words
+from warnhub.roles import Role
+from warnhub.store.agencies import read_agency
+from warnhub.store.engine import Store
+from warnhub.store.warnings import Warning, read_warning, warning_alert
+
+KEPT = 64
+
+
+@dataclass(slots=True)
+class Story:
+    """What every message of a warning is made from."""
+
+    warning: Warning
+    alert: Alert
+    agency: str
+    rules: dict[Role, Rule | None]
+    words: dict[tuple[str, str, str], Words]
+
+
+class Wordbook:
+    """Stories of the warnings now being sent; the newest `KEPT` are kept."""
+
+    def __init__(self, store: Store, policies: dict[int, Policy], county: County, words_dir: Path | None = None) -> None:
+        self.store = store
+        self.policies = policies
+        self.wording = Wording(signature=county.signature, zone=county.zone, folder=words_dir)
+        self.stories: OrderedDict[int, Story] = OrderedDict()
+
+    async def story(self, number: int) -> Story:
+        """The story of a warning, read once."""
+        if number not in self.stories:
+            async with self.store.read() as conn:
+                warning = await read_warning(conn, number)
+                assert warning is not None
+                alert = await warning_alert(conn, warning)
+                agency = await read_agency(conn, warning.agency_id)
+            policy = self.policies[warning.policy]
+            rules = {role: match_rule(policy, warning.hazard_class, Level(warning.level), role) for role in Role}
+            self.stories[number] = Story(warning, alert, agency.name if agency else alert.sender, rules, {})
+            while len(self.stories) > KEPT:
+                self.stories.popitem(last=False)
+        return self.stories[number]
+
+    def words(self, story: Story, channel: str, role: str, language: str) -> Words:
+        """What the warning says to `role` on `channel` in `language`."""
+        key = (channel, role, language)
+        if key not in story.words:
+            story.words[key] = make_words(
+                self.wording,
+                story.alert,
+                channel=channel,
+                role=Role(role),
+                language=language,
+                drill=story.warning.drill is not None,
+                agency=story.agency,
+                confirm=asks_back(story, role),
+            )
+        return story.words[key]
+
+
+def asks_back(story: Story, role: str) -> bool:
+    """Whether this role is asked to confirm, and so has a page of its own."""
+    rule = story.rules.get(Role(role))
+    return story.warning.kind != "cancel" and rule is not None and rule.confirm is not None

@@ -1,0 +1,306 @@
+"""The worker: for each provider, claim by lane, hand over, record. Several batches of a provider run at once; the last of
+its places is kept for the urgent lanes."""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy import text
+
+from warnhub.bus.local import LocalBus, wait_for
+from warnhub.channels import Provider
+from warnhub.config import Settings
+from warnhub.crypto import KeyRing, make_reference
+from warnhub.dispatch.failover import stop_provider
+from warnhub.dispatch.handover import Done, Gate, Item, hand_over
+from warnhub.dispatch.living import Living
+from warnhub.dispatch.retry import ATTEMPTS, TURNS, Budget, Turn, retry_wait
+from warnhub.dispatch.throttle import URGENT, Throttle
+from warnhub.dispatch.wordbook import Story, Wordbook, asks_back
+from warnhub.monitor.metrics import BATCHES, HANDED
+from warnhub.port import Outgoing, Reason, Receipt, SendError
+from warnhub.roles import Role
+from warnhub.store.addresses import mark_bad
+from warnhub.store.batches import Batch, Line, claim_batch, finish_batch, read_lines, renew_leases
+from warnhub.store.engine import Store, Tx
+from warnhub.store.group import Group
+from warnhub.store.ledger import Move, advance
+from warnhub.store.states import RANKS, Rank
+from warnhub.store.timers import set_timer
+
+PLACES = 4
+LANES = (1, 2, 3, 4)
+FLUSH = 250
+RESOLVE_AFTER = 5_000
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Drive:
+    """One provider as the worker drives it."""
+
+    provider: Provider
+    throttle: Throttle
+    budget: Budget = field(default_factory=Budget)
+    running: int = 0
+    stopped: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a batch came to, for deciding what follows."""
+
+    open: set[int]
+    unknown: int = 0
+    config: SendError | None = None
+    last: SendError | None = None
+
+
+class Worker:
+    """Drives every provider of this process until cancelled; `drain` lets it finish what it holds."""
+
+    def __init__(
+        self,
+        store: Store,
+        bus: LocalBus,
+        settings: Settings,
+        keys: KeyRing,
+        providers: dict[str, Provider],
+        wordbook: Wordbook,
+        living: Living,
+        node: str,
+    ) -> None:
+        self.store = store
+        self.bus = bus
+        self.settings = settings
+        self.keys = keys
+        self.wordbook = wordbook
+        self.living = living
+        self.node = node
+        self.lease_ms = int(settings.lease_seconds * 1000)
+        self.chance = random.Random()  # noqa: S311 - jitter, not a secret
+        self.lines = {name: Drive(provider, Throttle(provider.settings.rate)) for name, provider in providers.items()}
+        self.draining = False
+        self.wakes = {name: asyncio.Event() for name in providers}
+        self.recorder: Group[Move, None] = Group(store, record_moves, most=4_000)
+
+    async def run(self) -> None:
+        """Serve every provider."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.spread(), name="worker-wake")
+            group.create_task(self.renew(), name="worker-leases")
+            for line in self.lines.values():
+                group.create_task(self.serve(line), name=f"worker-{line.provider.name}")
+
+    async def spread(self) -> None:
+        """Wake every provider's loop when batches appear."""
+        signal = self.bus.signal("batch")
+        while True:
+            signal.clear()
+            for wake in self.wakes.values():
+                wake.set()
+            await wait_for(signal, 0.5)
+
+    async def renew(self) -> None:
+        """Keep the leases of what is being sent."""
+        while True:
+            await asyncio.sleep(self.settings.lease_seconds / 3)
+            if any(line.running for line in self.lines.values()):
+                async with self.store.write() as tx:
+                    await renew_leases(tx, self.node, self.lease_ms)
+
+    async def drain(self, seconds: float = 8.0) -> None:
+        """Take nothing new, and wait for what is in hand."""
+        self.draining = True
+        end = time.monotonic() + seconds
+        while any(line.running for line in self.lines.values()) and time.monotonic() < end:
+            await wait_for(self.bus.signal("tally"), 0.05)
+
+    async def serve(self, line: Drive) -> None:
+        """One provider: claim what is most urgent whenever there is a place for it."""
+        wake = self.wakes[line.provider.name]
+        async with asyncio.TaskGroup() as group:
+            while True:
+                wake.clear()
+                while not self.draining and not line.stopped and (lanes := open_lanes(line)):
+                    batch = await self.claim(line, lanes)
+                    if batch is None:
+                        break
+                    line.running += 1
+                    group.create_task(self.process(line, batch), name=f"batch-{batch.id}")
+                await wait_for(wake, 1.0)
+
+    async def claim(self, line: Drive, lanes: Sequence[int]) -> Batch | None:
+        """The next batch; an idle provider asks without writing."""
+        if not await self.is_due(line.provider.name):
+            return None
+        async with self.store.write() as tx:
+            return await claim_batch(tx, line.provider.name, lanes, self.node, self.lease_ms)
+
+    async def is_due(self, provider: str) -> bool:
+        """Whether anything waits for this provider, by a question that takes no write lock."""
+        async with self.store.read() as conn:
+            now = await self.store.now(conn)
+            query = text("SELECT 1 FROM batch WHERE provider = :p AND state = 0 AND due_at <= :now LIMIT 1")
+            return (await conn.execute(query, {"p": provider, "now": now})).first() is not None
+
+    async def process(self, line: Drive, batch: Batch) -> None:
+        """One batch from claim to record. Whatever goes wrong in our own code leaves it unknown, never sent."""
+        try:
+            await self.send(line, batch)
+        except Exception as error:
+            log.error("batch.failed", batch=batch.id, provider=batch.provider, error=type(error).__name__, exc_info=error)
+            await self.give_up(batch, error)
+        finally:
+            line.running -= 1
+            self.wakes[line.provider.name].set()
+
+    async def give_up(self, batch: Batch, error: Exception) -> None:
+        """Nobody knows what of this batch was sent."""
+        async with self.store.write() as tx:
+            lines = await read_lines(tx.conn, batch.id)
+            moves = [Move(batch.id, line.recipient, Rank.UNKNOWN, Reason.UNEXPECTED, type(error).__name__) for line in lines]
+            await advance(tx, moves)
+            await finish_batch(tx, batch.id, None, f"our error: {type(error).__name__}")
+
+    async def send(self, line: Drive, batch: Batch) -> None:
+        """Read, word, hand over, record, and decide what follows."""
+        await self.living.learn(batch.warning)
+        story = await self.wordbook.story(batch.warning)
+        async with self.store.read() as conn:
+            lines = await read_lines(conn, batch.id)
+        tally = Tally({entry.recipient for entry in lines})
+        blocked = [entry for entry in lines if entry.blocked]
+        moves = [Move(batch.id, entry.recipient, Rank.SUPPRESSED, entry.blocked) for entry in blocked]
+        items = [Item(entry.recipient, self.message(story, batch, entry)) for entry in lines if not entry.blocked]
+        tally.open -= {entry.recipient for entry in blocked}
+        pending: list[asyncio.Task[list[None]]] = []
+        flushed = time.monotonic()
+        gate = self.make_gate(batch.warning)
+        async for group in hand_over(line.provider, items, batch.lane, line.throttle, gate):
+            for done in group:
+                move = self.judge(line, batch, done, tally)
+                if move is not None:
+                    moves.append(move)
+            if len(moves) >= FLUSH or time.monotonic() - flushed > 0.2:
+                pending.append(asyncio.create_task(self.recorder.put_all(moves)))
+                moves, flushed = [], time.monotonic()
+        if moves:
+            pending.append(asyncio.create_task(self.recorder.put_all(moves)))
+        await asyncio.gather(*pending)
+        await self.conclude(line, batch, tally)
+
+    def make_gate(self, warning: int) -> Gate:
+        """The question asked right before each call."""
+        return lambda recipient: self.living.stop_rank(warning, recipient, int(time.time() * 1000))
+
+    def message(self, story: Story, batch: Batch, entry: Line) -> Outgoing:
+        """What one recipient gets."""
+        reference = make_reference(batch.wave, entry.recipient)
+        base = self.settings.public_url
+        rule = story.rules.get(Role(batch.role))
+        loud = rule.loudspeaker if rule else None
+        link = f"{base}/a/{self.keys.link_token(batch.wave, entry.recipient)}" if asks_back(story, batch.role) else ""
+        channel, _, provider = batch.provider.partition(".")
+        return Outgoing(
+            reference=reference,
+            address=self.keys.unseal(entry.address),
+            words=self.wordbook.words(story, batch.channel, batch.role, entry.language),
+            lane=batch.lane,
+            expires=expiry(story),
+            link=link,
+            callback=f"{base}/hooks/{channel}/{provider}?ref={reference}",
+            drill=story.warning.drill is not None,
+            repeat=loud.times if loud else 1,
+            volume=loud.volume if loud else 80,
+        )
+
+    def judge(self, line: Drive, batch: Batch, done: Done, tally: Tally) -> Move | None:
+        """The state an outcome means; None while the message stays open to be tried again."""
+        outcome = done.outcome
+        if isinstance(outcome, Receipt):
+            line.budget.earn()
+            HANDED.labels(batch.provider, "accepted").inc()
+            tally.open.discard(done.recipient)
+            return Move(batch.id, done.recipient, RANKS[outcome.state], None, None, outcome.provider_id or None)
+        if isinstance(outcome, Rank):
+            tally.open.discard(done.recipient)
+            HANDED.labels(batch.provider, outcome.name.lower()).inc()
+            return Move(batch.id, done.recipient, outcome, "gate")
+        HANDED.labels(batch.provider, outcome.reason.value).inc()
+        turn = TURNS[outcome.reason]
+        tally.last = outcome
+        if turn is Turn.STOP:
+            tally.config = outcome
+            return None
+        if turn is Turn.WAIT:
+            if outcome.reason is Reason.THROTTLED:
+                line.throttle.pause(outcome.retry_after or 1.0)
+            return None
+        tally.open.discard(done.recipient)
+        if turn is Turn.UNKNOWN:
+            tally.unknown += 1
+            return Move(batch.id, done.recipient, Rank.UNKNOWN, outcome.reason, outcome.code)
+        return Move(batch.id, done.recipient, Rank.FAILED, outcome.reason, outcome.code)
+
+    async def conclude(self, line: Drive, batch: Batch, tally: Tally) -> None:
+        """Close the batch, or give back what is still open; ask later about what is unknown."""
+        BATCHES.labels(batch.provider).inc()
+        async with self.store.write() as tx:
+            if tally.unknown:
+                await set_timer(tx, "resolve", batch.warning, tx.now + RESOLVE_AFTER, {"batch": batch.id})
+            if not tally.open:
+                await finish_batch(tx, batch.id, None)
+                return
+            if tally.config is not None:
+                line.stopped = tally.config.code or "config"
+                await finish_batch(tx, batch.id, tx.now + 1_000, "provider stopped")
+                await stop_provider(tx, line.provider, self.siblings(line.provider), tally.config)
+                log.error("provider.stopped", provider=line.provider.name, code=tally.config.code)
+                return
+            if batch.attempt >= ATTEMPTS:
+                code = f"gave-up:{tally.last.code}" if tally.last else "gave-up"
+                await advance(tx, [Move(batch.id, person, Rank.FAILED, Reason.UNREACHABLE, code) for person in tally.open])
+                await finish_batch(tx, batch.id, None, f"gave up after {batch.attempt} attempts")
+                return
+            wait = retry_wait(batch.attempt, tally.last, self.chance) if line.budget.spend() else 60.0
+            note = f"{tally.last.reason.value} {tally.last.code}" if tally.last else ""
+            await finish_batch(tx, batch.id, tx.now + int(wait * 1000), note)
+
+    def siblings(self, provider: Provider) -> list[Provider]:
+        """Running providers that can take over."""
+        return [
+            line.provider
+            for line in self.lines.values()
+            if line.provider.channel == provider.channel and line.provider.name != provider.name and not line.stopped
+        ]
+
+    def resume(self, provider: str) -> None:
+        """An operator has put the provider right."""
+        self.lines[provider].stopped = ""
+        self.wakes[provider].set()
+
+
+def expiry(story: Story) -> datetime:
+    """When the warning ends, as adapters want it."""
+    return datetime.fromtimestamp(story.warning.expires_at / 1000, UTC)
+
+
+def open_lanes(line: Drive) -> Sequence[int]:
+    """The lanes this provider has a place for: the last place is for red and orange."""
+    if line.running >= PLACES:
+        return ()
+    return LANES if line.running < PLACES - 1 else LANES[:URGENT]
+
+
+async def record_moves(tx: Tx, moves: Sequence[Move]) -> Sequence[None]:
+    """Outcomes, and the addresses that they show to be dead."""
+    await advance(tx, moves)
+    dead = [move for move in moves if move.reason == Reason.RECIPIENT]
+    if dead:
+        await mark_bad(tx, [(move.batch, move.recipient, move.code or "recipient") for move in dead])
+    return [None] * len(moves)

@@ -1,0 +1,167 @@
+"""Acknowledgements: what a person did, with its evidence. Only human evidence confirms.
+
+Evidence, weakest first: fetched < machine < reply < key < human < told. `fetched` and `machine` are kept and shown, and change
+no state: a GET, a link scanner, a provider's 200 or a read receipt never confirms.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import text
+
+from warnhub.monitor.metrics import ACKS
+from warnhub.store.audits import add_event
+from warnhub.store.engine import Store, Tx
+from warnhub.store.group import Group
+from warnhub.store.ledger import Move, advance, confirm_people
+from warnhub.store.rows import pack_rows, rows_table
+from warnhub.store.states import Rank
+
+
+class Evidence(StrEnum):
+    """How we know."""
+
+    FETCHED = "fetched"
+    MACHINE = "machine"
+    REPLY = "reply"
+    KEY = "key"
+    HUMAN = "human"
+    TOLD = "told"
+
+
+HUMAN = frozenset({Evidence.REPLY, Evidence.KEY, Evidence.HUMAN, Evidence.TOLD})
+CHOICES = ("received", "moved", "help", "cannot")
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """One act. `wave` is 0 where it came by no message of ours (told by phone, entered `by` an officer)."""
+
+    wave: int
+    recipient: int
+    evidence: Evidence
+    warning: int = 0
+    choice: str = ""
+    text: str = ""
+    by: str = ""
+    agent: str = ""
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`state` is the warning's; `known` is False for a token whose delivery is not in the ledger."""
+
+    known: bool
+    state: str = ""
+    confirmed: bool = False
+
+
+class Acks:
+    """Takes acknowledgements; many share one commit."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.group: Group[Ack, Outcome] = Group(store, self.keep)
+
+    async def take(self, ack: Ack) -> Outcome:
+        """Keep one, and confirm if it is a person's own act."""
+        return await self.group.put(ack)
+
+    async def keep(self, tx: Tx, acks: Sequence[Ack]) -> Sequence[Outcome]:
+        """One transaction's worth."""
+        places = await locate(tx, acks)
+        outcomes: list[Outcome] = []
+        moves: list[Move] = []
+        confirmed: dict[int, list[Ack]] = {}
+        rows = []
+        for ack in acks:
+            place = places.get((ack.wave, ack.recipient))
+            warning = place.warning if place else ack.warning
+            human = ack.evidence in HUMAN
+            ACKS.labels(ack.evidence.value).inc()
+            if not warning:
+                outcomes.append(Outcome(False))
+                continue
+            rows.append(ack_row(ack, warning, human, tx.now))
+            if human:
+                confirmed.setdefault(warning, []).append(ack)
+                if place:
+                    moves.append(Move(place.batch, ack.recipient, Rank.CONFIRMED))
+            outcomes.append(Outcome(True, place.state if place else "", human))
+        if rows:
+            await tx.conn.execute(INSERT_ACK, rows)
+        await advance(tx, moves)
+        for warning, done in sorted(confirmed.items()):
+            await confirm_people(tx, warning, [ack.recipient for ack in done])
+            await close_tasks(tx, warning, done)
+        return outcomes
+
+
+INSERT_ACK = text(
+    "INSERT INTO ack (warning_id, recipient_id, wave_id, evidence, human, choice, text, officer, agent, origin, at) VALUES "
+    "(:warning, :recipient, :wave, :evidence, :human, :choice, :text, :officer, :agent, :origin, :at)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a delivery is."""
+
+    warning: int
+    batch: int
+    state: str
+
+
+async def locate(tx: Tx, acks: Sequence[Ack]) -> dict[tuple[int, int], Place]:
+    """(wave, recipient) → where it is in the ledger."""
+    source = rows_table(tx.conn.dialect.name == "sqlite", wave="int", recipient="int")
+    rows = await tx.conn.execute(
+        text(
+            "SELECT d.wave_id, d.recipient_id, v.warning_id, d.batch_id, w.state "
+            f"FROM {source} AS k JOIN delivery d ON d.wave_id = k.wave AND d.recipient_id = k.recipient "
+            "JOIN wave v ON v.id = d.wave_id JOIN warning w ON w.id = v.warning_id"
+        ),
+        {"rows": pack_rows({(ack.wave, ack.recipient) for ack in acks if ack.wave})},
+    )
+    return {(row[0], row[1]): Place(row[2], row[3], row[4]) for row in rows}
+
+
+def ack_row(ack: Ack, warning: int, human: bool, now: int) -> dict[str, object]:
+    """An acknowledgement as the table keeps it."""
+    return {
+        "warning": warning,
+        "recipient": ack.recipient,
+        "wave": ack.wave or None,
+        "evidence": ack.evidence.value,
+        "human": human,
+        "choice": ack.choice or None,
+        "text": ack.text[:500] or None,
+        "officer": ack.by or None,
+        "agent": ack.agent[:200] or None,
+        "origin": ack.origin or None,
+        "at": now,
+    }
+
+
+async def close_tasks(tx: Tx, warning: int, acks: Sequence[Ack]) -> None:
+    """Their task is done; a call for help stays on the page whatever came before."""
+    source = rows_table(tx.conn.dialect.name == "sqlite", recipient="int", choice="text", evidence="text")
+    await tx.conn.execute(
+        text(
+            "UPDATE task SET state = 'done', done_at = coalesce(task.done_at, :now), choice = k.choice, evidence = k.evidence "
+            f"FROM {source} AS k WHERE task.warning_id = :w AND task.recipient_id = k.recipient AND task.kind = 'confirm' "
+            "AND (task.state <> 'done' OR task.choice IS NULL OR task.choice <> k.choice)"
+        ),
+        {
+            "rows": pack_rows((ack.recipient, ack.choice, ack.evidence.value) for ack in acks),
+            "w": warning,
+            "now": tx.now,
+        },
+    )
+    for ack in acks:
+        if ack.choice in {"help", "cannot"} or ack.by:
+            data = {"choice": ack.choice, "text": ack.text[:200], "evidence": ack.evidence.value}
+            await add_event(tx, warning, "answer", ack.by or "recipient", data, ack.recipient)
+    tx.wake("task")

@@ -1,0 +1,222 @@
+"""Receipts: kept raw first, joined to their deliveries in any order and any number of times, forward only.
+
+A receipt finds its delivery by our own reference, or by the provider's id together with the address. One that finds none yet
+(it came before our commit) waits in the table and is joined by the sweeper.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import text
+
+from warnhub.crypto import KeyRing, read_reference
+from warnhub.monitor.metrics import ORPHANS, REPORTS
+from warnhub.port import Reason, Report
+from warnhub.store.addresses import find_owners, mark_bad, opt_out
+from warnhub.store.engine import Store, Tx
+from warnhub.store.group import Group
+from warnhub.store.ledger import Move, advance
+from warnhub.store.rows import pack_rows, rows_table
+from warnhub.store.states import RANKS
+
+WINDOW = 3 * 24 * 3_600_000
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A report as it came, with the provider that sent it."""
+
+    provider: str
+    report: Report
+
+
+class Receipts:
+    """Takes reports. `take` returns after they are kept."""
+
+    def __init__(self, store: Store, keys: KeyRing) -> None:
+        self.store = store
+        self.keys = keys
+        self.group: Group[Taken, bool] = Group(store, self.keep, most=3_000)
+
+    async def take(self, provider: str, reports: Sequence[Report]) -> None:
+        """Keep and join reports of one call-back."""
+        if reports:
+            await self.group.put_all([Taken(provider, report) for report in reports])
+
+    async def keep(self, tx: Tx, taken: Sequence[Taken]) -> Sequence[bool]:
+        """Keep the new ones, join what can be joined."""
+        rows = []
+        for item in taken:
+            wave, recipient = read_reference(item.report.reference) or (None, None)
+            blind = self.keys.blind(channel_of(item.provider), item.report.address) if item.report.address else None
+            rows.append(receipt_row(item, wave, recipient, blind, tx.now))
+        fresh = await insert_new(tx, rows)
+        await self.join(tx, fresh)
+        await self.apply_optouts(tx, taken)
+        return [True] * len(taken)
+
+    async def apply_optouts(self, tx: Tx, taken: Sequence[Taken]) -> None:
+        """Who said stop is not called again."""
+        blinds = [
+            self.keys.blind(channel_of(item.provider), item.report.address)
+            for item in taken
+            if item.report.opt_out and item.report.address
+        ]
+        if blinds:
+            await opt_out(tx, blinds, "opt-out")
+
+    async def join(self, tx: Tx, rows: Sequence[dict[str, Any]]) -> int:
+        """Join receipts to deliveries and advance them; gives how many found theirs."""
+        stated = [row for row in rows if row["state"] is not None]
+        found = await self.locate(tx, stated)
+        moves = [
+            Move(*found[row["id"]], row["state"], row["reason"], row["code"], row["provider_id"])
+            for row in stated
+            if row["id"] in found
+        ]
+        await advance(tx, moves)
+        dead = [(m.batch, m.recipient, m.code or "recipient") for m in moves if m.reason == Reason.RECIPIENT]
+        if dead:
+            await mark_bad(tx, dead)
+        done = [(row["id"],) for row in rows if row["state"] is None or row["id"] in found]
+        if done:
+            source = rows_table(tx.conn.dialect.name == "sqlite", id="int")
+            await tx.conn.execute(
+                text(f"UPDATE receipt SET joined = 1 WHERE id IN (SELECT id FROM {source} AS k)"), {"rows": pack_rows(done)}
+            )
+        for row in rows:
+            REPORTS.labels(row["provider"], "joined" if row["id"] in found else "waiting").inc()
+        return len(found)
+
+    async def locate(self, tx: Tx, rows: Sequence[dict[str, Any]]) -> dict[int, tuple[int, int]]:
+        """Receipt id → (batch, recipient)."""
+        blinds = sorted({row["blind"] for row in rows if row["blind"] is not None})
+        owners = await find_owners(tx.conn, blinds)
+        wanted: list[tuple[int, int, int]] = []
+        loose: list[dict[str, Any]] = []
+        for row in rows:
+            people = owners.get(row["blind"], []) if row["blind"] is not None else []
+            if row["wave_id"] is not None and row["blind"] is not None and people:
+                # One provider id and one reference may cover a whole call: the address says who.
+                wanted += [(row["id"], row["wave_id"], person) for person in people]
+            elif row["wave_id"] is not None and row["blind"] is None:
+                wanted.append((row["id"], row["wave_id"], row["recipient_id"]))
+            elif row["provider_id"] and people:
+                loose.append(row)
+        return await by_wave(tx, wanted) | await by_provider(tx, loose, owners)
+
+    async def sweep(self) -> int:
+        """Join receipts that came before their delivery was recorded; those of three days ago are given up and counted."""
+        async with self.store.write() as tx:
+            found = await tx.conn.execute(
+                text(
+                    "SELECT id, provider, state, wave_id, recipient_id, provider_id, blind, reason, code FROM receipt "
+                    "WHERE joined = 0 ORDER BY id LIMIT 5000"
+                )
+            )
+            rows = [dict(row._mapping) for row in found]
+            for row in rows:
+                row["blind"] = bytes(row["blind"]) if row["blind"] is not None else None
+            joined = await self.join(tx, rows) if rows else 0
+            ORPHANS.set(len(rows) - joined)
+            await tx.conn.execute(
+                text("UPDATE receipt SET joined = 2 WHERE joined = 0 AND at < :old"), {"old": tx.now - WINDOW}
+            )
+        return joined
+
+    async def run(self, every: float = 2.0) -> None:
+        """Sweep until cancelled, when there is something to sweep."""
+        while True:
+            await asyncio.sleep(every)
+            async with self.store.read() as conn:
+                waiting = await conn.scalar(text("SELECT 1 FROM receipt WHERE joined = 0 LIMIT 1"))
+            if waiting:
+                await self.sweep()
+
+
+def channel_of(provider: str) -> str:
+    """`sms.aliyun` → `sms`."""
+    return provider.partition(".")[0]
+
+
+def receipt_row(item: Taken, wave: int | None, recipient: int | None, blind: bytes | None, now: int) -> dict[str, Any]:
+    """A report as the table keeps it: no address, only its blind index."""
+    report = item.report
+    return {
+        "provider": item.provider,
+        "key": report.key,
+        "state": int(RANKS[report.state]) if report.state is not None else None,
+        "wave_id": wave,
+        "recipient_id": recipient,
+        "provider_id": report.provider_id or None,
+        "blind": blind,
+        "reason": report.reason.value if report.reason else None,
+        "code": report.code or None,
+        "detail": report.detail or None,
+        "reply": report.reply or None,
+        "said_at": int(report.at.timestamp() * 1000) if report.at else None,
+        "at": now,
+    }
+
+
+async def insert_new(tx: Tx, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keep what was not said before; gives the new rows with their ids."""
+    unique = {(row["provider"], row["key"]): row for row in rows}
+    last = int(await tx.conn.scalar(text("SELECT coalesce(max(id), 0) FROM receipt")) or 0)
+    await tx.conn.execute(
+        text(
+            "INSERT INTO receipt (provider, key, state, wave_id, recipient_id, provider_id, blind, reason, code, detail, "
+            "reply, said_at, at, joined) VALUES (:provider, :key, :state, :wave_id, :recipient_id, :provider_id, :blind, :reason, "
+            ":code, :detail, :reply, :said_at, :at, 0) ON CONFLICT (provider, key) DO NOTHING"
+        ),
+        list(unique.values()),
+    )
+    names = rows_table(tx.conn.dialect.name == "sqlite", provider="text", key="text")
+    found = await tx.conn.execute(
+        text(
+            f"SELECT r.id, r.provider, r.key FROM {names} AS k JOIN receipt r ON r.provider = k.provider AND r.key = k.key "
+            "WHERE r.id > :last AND r.at = :now"
+        ),
+        {"rows": pack_rows(unique), "last": last, "now": tx.now},
+    )
+    return [unique[row.provider, row.key] | {"id": row.id} for row in found if (row.provider, row.key) in unique]
+
+
+async def by_wave(tx: Tx, wanted: Sequence[tuple[int, int, int]]) -> dict[int, tuple[int, int]]:
+    """(receipt, wave, recipient) → receipt: (batch, recipient)."""
+    if not wanted:
+        return {}
+    source = rows_table(tx.conn.dialect.name == "sqlite", id="int", wave="int", recipient="int")
+    rows = await tx.conn.execute(
+        text(
+            f"SELECT k.id, d.batch_id, d.recipient_id FROM {source} AS k "
+            "JOIN delivery d ON d.wave_id = k.wave AND d.recipient_id = k.recipient"
+        ),
+        {"rows": pack_rows(wanted)},
+    )
+    return {int(row[0]): (int(row[1]), int(row[2])) for row in rows}
+
+
+async def by_provider(tx: Tx, rows: Sequence[dict[str, Any]], owners: dict[bytes, list[int]]) -> dict[int, tuple[int, int]]:
+    """By the provider's id and the person, among the waves of the last days."""
+    if not rows:
+        return {}
+    source = rows_table(tx.conn.dialect.name == "sqlite", id="int", channel="text", recipient="int", pid="text")
+    wanted = [
+        (row["id"], channel_of(row["provider"]), person, row["provider_id"])
+        for row in rows
+        for person in owners.get(row["blind"], [])
+    ]
+    found = await tx.conn.execute(
+        text(
+            f"SELECT k.id, d.batch_id, d.recipient_id FROM {source} AS k "
+            "JOIN wave v ON v.channel = k.channel AND v.at > :since "
+            "JOIN delivery d ON d.wave_id = v.id AND d.recipient_id = k.recipient AND d.provider_id = k.pid"
+        ),
+        {"rows": pack_rows(wanted), "since": tx.now - WINDOW},
+    )
+    return {int(row[0]): (int(row[1]), int(row[2])) for row in found}

@@ -1,0 +1,14 @@
+"""What Prometheus reads. Labels are providers, reasons and levels: never a person, never an address."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+ALERTS = Counter("warnhub_alerts", "Alerts received, by agency and what became of them", ["agency", "state"])
+HANDED = Counter("warnhub_handed", "Messages handed to a provider, by outcome", ["provider", "outcome"])
+BATCHES = Counter("warnhub_batches", "Batches processed", ["provider"])
+REPORTS = Counter("warnhub_reports", "Receipts taken, by what became of them", ["provider", "result"])
+ACKS = Counter("warnhub_acks", "Acknowledgements, by evidence", ["evidence"])
+WAITING = Gauge("warnhub_waiting_batches", "Batches that wait, by provider and lane", ["provider", "lane"])
+OLDEST = Gauge("warnhub_oldest_batch_seconds", "Age of the oldest batch that is due", ["provider"])
+ORPHANS = Gauge("warnhub_orphan_receipts", "Receipts whose delivery is not found yet")
+DRIFT = Gauge("warnhub_tally_drift", "Deliveries by which counts and rows differ, as the auditor last saw it")
+INGEST = Histogram("warnhub_ingest_seconds", "POST to committed", buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5))
