@@ -1,0 +1,144 @@
+"""What a reader found on its way: problems with their places, and the verdict they add up to.
+
+Unreadable     the document cannot be read at all, so there is no alert to judge
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from lxml import etree
+from pydantic import ValidationError
+
+from warnhub.alert import MAX_POINTS, MAX_POLYGONS, Alert, Gate, Problem, Verdict
+from warnhub.ingest.rules import RULES
+
+MOST_PROBLEMS = 200
+ORDER = {Gate.REFUSE: 0, Gate.HOLD: 1, Gate.ACCEPT: 2}
+PYDANTIC_RULES = {
+    "missing": "MISSING_REQUIRED_ELEMENT",
+    "extra_forbidden": "UNSUPPORTED_ELEMENT",
+    "timezone_aware": "TIME_WITHOUT_ZONE",
+    "string_too_long": "TOO_LONG",
+    "too_long": "TOO_LONG",
+}
+T = TypeVar("T")
+Where = etree._Element | str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one body may hold, and what is known of its source.
+
+    zone  IANA name read into times that have none; None refuses them
+    home  (west, south, east, north) degrees of the county: coordinates that only touch it when swapped are held
+    """
+
+    max_bytes: int = 8_000_000
+    max_alerts: int = 500
+    max_polygons: int = MAX_POLYGONS
+    max_points: int = MAX_POINTS
+    zone: str | None = None
+    home: tuple[float, float, float, float] | None = None
+
+
+class Unreadable(Exception):
+    """The document cannot be read: the rule it breaks, where, and what stood there."""
+
+    def __init__(self, rule: str, detail: str = "", path: str = "/", value: object = "") -> None:
+        super().__init__(f"{path}: {rule} {detail}".strip())
+        self.problem = problem(path, rule, value, detail)
+
+
+def problem(path: str, rule: str, value: object = "", detail: str = "", gate: Gate | None = None) -> Problem:
+    """The `Problem` of breaking `rule` at `path`."""
+    entry = RULES[rule]
+    path, text, detail = (whole(part) for part in (path, str(value), detail))
+    return Problem(path=path, rule=rule, message=entry.message(detail), value=text, gate=gate or entry.gate)
+
+
+def whole(text: str) -> str:
+    """`text` with a mark in the place of half characters, which no answer can carry."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def refusal(found: Problem) -> Verdict:
+    """The verdict on a document that yields no alert."""
+    return Verdict(gate=Gate.REFUSE, problems=[found])
+
+
+def xpath(element: etree._Element) -> str:
+    """Where it stands, by local names: /alert[1]/info[1]/area[1]/polygon[1]."""
+    steps = []
+    current: etree._Element | None = element
+    while current is not None:
+        name = local(current)
+        before = sum(1 for _ in same(current.itersiblings(preceding=True), name))
+        steps.append(f"{name}[{before + 1}]")
+        current = current.getparent()
+    return "/" + "/".join(reversed(steps))
+
+
+def same(elements: Iterator[etree._Element], name: str) -> Iterator[etree._Element]:
+    """Those of this local name."""
+    return (element for element in elements if local(element) == name)
+
+
+def local(element: etree._Element) -> str:
+    """The name without its namespace; "" of a comment."""
+    return etree.QName(element).localname if isinstance(element.tag, str) else ""
+
+
+@dataclass
+class Findings:
+    """Collects problems while one alert is read. `now` None means: do not judge against the clock."""
+
+    limits: Limits = field(default_factory=Limits)
+    now: datetime | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, where: Where, rule: str, value: object = "", detail: str = "", gate: Gate | None = None) -> None:
+        """Note that `rule` is broken at an element or a path; `gate` overrides the rule's own."""
+        path = where if isinstance(where, str) else xpath(where)
+        found = problem(path, rule, value, detail, gate)
+        if len(self.problems) < MOST_PROBLEMS or found.gate is Gate.REFUSE:
+            self.problems.append(found)
+
+    def has(self, rule: str) -> bool:
+        """Whether it is broken anywhere so far."""
+        return any(found.rule == rule for found in self.problems)
+
+    def first(self, where: Where, items: Sequence[T], most: int) -> list[T]:
+        """At most so many; the rest is a problem."""
+        if len(items) > most:
+            self.add(where, "TOO_MANY", len(items), f"most {most}")
+        return list(items[:most])
+
+    @property
+    def gate(self) -> Gate:
+        """The worst so far."""
+        return min((found.gate for found in self.problems), key=ORDER.__getitem__, default=Gate.ACCEPT)
+
+    def verdict(self, build: Callable[[], Alert], where: Where = "/") -> Verdict:
+        """Build the alert unless it is refused already; the gravest problems come first."""
+        alert = None
+        if self.gate is not Gate.REFUSE:
+            try:
+                alert = build()
+            except ValidationError as error:
+                self.invalid(error, where if isinstance(where, str) else xpath(where))
+        problems = sorted(self.problems, key=lambda found: ORDER[found.gate])
+        return Verdict(gate=self.gate, problems=problems, alert=alert if self.gate is not Gate.REFUSE else None)
+
+    def invalid(self, error: ValidationError, base: str = "/") -> None:
+        """Each thing the schema refuses, with its place below `base`."""
+        for one in error.errors(include_url=False, include_context=False):
+            path = base.rstrip("/") + "".join(f"/{step}" for step in one["loc"])
+            rule = PYDANTIC_RULES.get(one["type"], "INVALID_VALUE")
+            self.add(path or "/", rule, shown(one["input"], one["type"]), one["msg"], Gate.REFUSE)
+
+
+def shown(value: Any, kind: str) -> str:
+    """The offending value; nothing of the whole object around something missing."""
+    return "" if kind == "missing" or isinstance(value, Mapping | list) else str(value)[:200]

@@ -1,0 +1,145 @@
+"""The forms that are read: how each is told, and who reads it.
+
+A further form is a reader and one line of `FORMS`. Lines are tried in order, so the more particular stand first.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from lxml import etree
+
+from warnhub.alert import Verdict
+from warnhub.ingest.cap import NAMESPACES, read_cap
+from warnhub.ingest.findings import Limits, Unreadable, local, refusal
+from warnhub.ingest.national import is_national, read_national
+from warnhub.ingest.native import is_native, parse_json, read_native
+from warnhub.ingest.tree import parse_xml
+
+Document = Any
+JSON = frozenset(("application/json", "text/json", "application/geo+json"))
+XML = frozenset(
+    (
+        "application/cap+xml",
+        "application/common-alerting-protocol+xml",
+        "application/xml",
+        "text/xml",
+        "application/atom+xml",
+        "application/rss+xml",
+        "application/emergency+xml",
+    )
+)
+UNSAID = frozenset(("", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded"))
+BLANK = b" \t\r\n\0\xef\xbb\xbf\xff\xfe"
+WRAPPERS = frozenset(("feed", "rss", "RDF", "EDXLDistribution"))
+
+
+class Form(NamedTuple):
+    """A form: its name, the media types it comes under, how its document is told, and its reader.
+
+    `told` and `read` get an lxml root of XML forms and the decoded value of JSON forms; `read` yields one verdict an alert.
+    """
+
+    name: str
+    media: frozenset[str]
+    told: Callable[[Document], bool]
+    read: Callable[[Document, Limits, datetime | None], Iterator[Verdict]]
+
+
+def is_cap(root: Document) -> bool:
+    """An `alert` that is not the national profile's, whatever its namespace."""
+    return local(root) == "alert"
+
+
+def holds_cap(root: Document) -> bool:
+    """A feed or an envelope with whole alerts inside."""
+    return local(root) in WRAPPERS and next(enclosed(root), None) is not None
+
+
+def enclosed(root: etree._Element) -> Iterator[etree._Element]:
+    """The CAP alerts inside a wrapper."""
+    return (one for one in root.iter("{*}alert") if etree.QName(one).namespace in NAMESPACES)
+
+
+def read_enclosed(root: Document, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
+    """Each alert in a feed or an envelope."""
+    return (read_cap(one, limits, now) for one in enclosed(root))
+
+
+def is_native_list(value: Document) -> bool:
+    """Several of ours in one array."""
+    return isinstance(value, list) and any(is_native(one) for one in value)
+
+
+def read_natives(values: Document, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
+    """Each of ours in an array."""
+    for at, one in enumerate(values):
+        if is_native(one):
+            yield read_native(one, limits, now, f"/{at}")
+        else:
+            yield refusal(Unreadable("FORM_NOT_READ", title(one), f"/{at}").problem)
+
+
+FORMS: tuple[Form, ...] = (
+    Form("native", JSON, is_native, lambda value, limits, now: iter([read_native(value, limits, now)])),
+    Form("native array", JSON, is_native_list, read_natives),
+    Form("national", XML, is_national, lambda root, limits, now: iter([read_national(root, limits, now)])),
+    Form("cap", XML, is_cap, lambda root, limits, now: iter([read_cap(root, limits, now)])),
+    Form("cap in a wrapper", XML, holds_cap, read_enclosed),
+)
+
+
+def read_alerts(
+    body: bytes, media: str | None = None, limits: Limits | None = None, now: datetime | None = None
+) -> list[Verdict]:
+    """One verdict for each alert in `body`, at least one; never an exception for what came in.
+
+    `media` is the content type as sent, or None where there is none (a file). `now` None judges nothing against the clock.
+    """
+    limits = limits or Limits()
+    try:
+        return take_all(body, kind_of(media), limits, now)
+    except Unreadable as error:
+        return [refusal(error.problem)]
+
+
+def take_all(body: bytes, kind: str, limits: Limits, now: datetime | None) -> list[Verdict]:
+    """The verdicts. Raises `Unreadable` if the document as a whole cannot be read."""
+    if len(body) > limits.max_bytes:
+        raise Unreadable("BODY_TOO_LARGE", f"most {limits.max_bytes}", value=len(body))
+    start = body.lstrip(BLANK)[:1]
+    if not start:
+        raise Unreadable("BODY_EMPTY")
+    family = XML if start == b"<" else JSON
+    if kind not in family | UNSAID:
+        raise Unreadable("MEDIA_UNSUPPORTED", "the body is another form", value=kind)
+    document = parse_xml(body) if family is XML else parse_json(body)
+    form = next((one for one in FORMS if one.media is family and one.told(document)), None)
+    if form is None:
+        raise Unreadable("FORM_NOT_READ", title(document), f"/{title(document)}[1]" if family is XML else "/")
+    verdicts: list[Verdict] = []
+    for verdict in form.read(document, limits, now):
+        if len(verdicts) >= limits.max_alerts:
+            raise Unreadable("TOO_MANY_ALERTS", f"most {limits.max_alerts}")
+        verdicts.append(verdict)
+    return verdicts
+
+
+def kind_of(media: str | None) -> str:
+    """The bare media type, lower case. Raises `Unreadable` for one no form comes under."""
+    kind = (media or "").split(";")[0].strip().lower()
+    if kind not in JSON | XML | UNSAID:
+        raise Unreadable("MEDIA_UNSUPPORTED", value=kind)
+    return kind
+
+
+def title(document: Document) -> str:
+    """What a document calls itself: the root element, or the keys of an object."""
+    if isinstance(document, etree._Element):
+        return local(document)
+    if isinstance(document, dict):
+        named = document.get("type")
+        keys = ", ".join(re.sub(r"[^\w@.-]", "?", key) for key in list(document)[:5])
+        return f"{named}" if isinstance(named, str) and len(named) < 40 else f"object of {keys or 'nothing'}"
+    return f"JSON {type(document).__name__}"

@@ -1,0 +1,66 @@
+"""XML from bytes: no DTD, no entities, no network; and what readers ask of a tree."""
+
+import re
+from collections.abc import Iterator
+
+from lxml import etree
+
+from warnhub.ingest.findings import Unreadable, local
+
+PROLOG = re.compile(rb"(?:[\s\xef\xbb\xbf\xff\xfe]|<\?.*?\?>|<!--.*?-->)*+<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE | re.DOTALL)
+
+
+def parse_xml(body: bytes) -> etree._Element:
+    """The root. Raises `Unreadable` for a DOCTYPE or what is not well formed."""
+    if PROLOG.match(body.replace(b"\0", b"")):
+        raise Unreadable("XML_DOCTYPE")
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, attribute_defaults=False,
+        huge_tree=False, remove_comments=True, remove_pis=True, recover=False,
+    )  # fmt: skip
+    try:
+        root = etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError, LookupError) as error:
+        raise Unreadable("XML_NOT_WELL_FORMED", str(error)[:200]) from error
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise Unreadable("XML_DOCTYPE", path=f"/{local(root)}[1]")
+    return root
+
+
+def children(parent: etree._Element, name: str) -> list[etree._Element]:
+    """Children of this local name in the parent's namespace."""
+    namespace = etree.QName(parent).namespace
+    return [one for one in parent if local(one) == name and etree.QName(one).namespace == namespace]
+
+
+def child(parent: etree._Element, name: str) -> etree._Element | None:
+    """The first child of this name."""
+    return next(iter(children(parent, name)), None)
+
+
+def place_of(parent: etree._Element, name: str) -> etree._Element:
+    """The first child of this name, or the parent itself if there is none."""
+    element = child(parent, name)
+    return parent if element is None else element
+
+
+def words(element: etree._Element | None) -> str:
+    """All text inside, as it stands; "" of nothing."""
+    return "" if element is None else "".join(str(part) for part in element.itertext())
+
+
+def said(parent: etree._Element, name: str) -> str:
+    """The text of the first child of this name, trimmed."""
+    return words(child(parent, name)).strip()
+
+
+def within_namespace(parent: etree._Element) -> Iterator[etree._Element]:
+    """Children in the parent's own namespace; signatures and other extensions are left alone."""
+    namespace = etree.QName(parent).namespace
+    return (one for one in parent if isinstance(one.tag, str) and etree.QName(one).namespace == namespace)
+
+
+def stray_text(parent: etree._Element) -> str:
+    """Text between the children, where only children belong."""
+    parts = [parent.text, *(one.tail for one in parent)]
+    return " ".join(part.strip() for part in parts if part and part.strip())
