@@ -1,0 +1,155 @@
+"""Alibaba Cloud SMS: a thousand numbers a call. There is no key against repeats, so a lost answer is looked up.
+
+https://www.alibabacloud.com/help/en/sms/developer-reference/api-dysmsapi-2017-05-25-sendsms
+"""
+
+import asyncio
+import hmac
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar, Self
+
+import httpx
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from warnhub.port import Answer, Callback, ChannelSettings, Outgoing, Reason, Receipt, Refused, Report, SendError
+from warnhub_sms.details import find_sent
+from warnhub_sms.dysms import PERSONAL, Account, Dysms
+from warnhub_sms.groups import LINK_CODE, NAMES, Kind, national, packed, values
+from warnhub_sms.receipts import read_posts
+
+SPLITS = 32
+"""Calls of a batch that may be cut in two to find the number that spoils them."""
+
+
+class AliyunSettings(Account):
+    """`params` says which of our words fills which variable of the templates, e.g. `area: area`.
+
+    `template_link` has one more variable, named `link_code` in `params`: the last part of the recipient's link, whose rest
+    stands in the template, for no variable may hold a URL. Without it links are left out. Receipts have no signature, so
+    `report_key` goes into the address that Alibaba Cloud is given: `…/hooks/sms/aliyun?key=…`.
+    """
+
+    sign_name: str = Field(min_length=2, max_length=12)
+    template_public: str = Field(min_length=1)
+    template_link: str = ""
+    template_international: str = ""
+    params: Mapping[str, str] = Field(default_factory=dict)
+    extend_code: str = ""
+    report_key: Annotated[SecretStr, Field(min_length=16)]
+    longest: int = Field(35, ge=8, description="characters that a variable may have")
+
+    @field_validator("params")
+    @classmethod
+    def known(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        """Only our own names."""
+        for name in value.values():
+            if name not in NAMES:
+                raise ValueError(f"{name} is not one of {', '.join(sorted(NAMES))}")
+        return value
+
+    @model_validator(mode="after")
+    def whole(self) -> Self:
+        """A template for links has a place for one."""
+        if self.template_link and LINK_CODE not in self.params.values():
+            raise ValueError(f"template_link needs a variable that is {LINK_CODE}")
+        return self
+
+
+class Aliyun:
+    """SMS through one Alibaba Cloud account."""
+
+    Settings: ClassVar[type[ChannelSettings]] = AliyunSettings
+    most: ClassVar[int] = 1_000
+
+    def __init__(
+        self, settings: AliyunSettings, http: httpx.AsyncClient, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.settings = settings
+        self.now = now
+        self.dysms = Dysms(settings, http, now)
+        self.slots = asyncio.Semaphore(settings.parallel)
+
+    async def send(self, message: Outgoing) -> Receipt:
+        """Send one."""
+        (result,) = await self.send_many([message])
+        if isinstance(result, SendError):
+            raise result
+        return result
+
+    async def send_many(self, messages: Sequence[Outgoing]) -> Sequence[Receipt | SendError]:
+        """One call for each kind and thousand; `parallel` at a time. Those with their own link are calls of their own."""
+        results: dict[int, Receipt | SendError] = {}
+        kinds: dict[Kind, list[int]] = defaultdict(list)
+        for place, message in enumerate(messages):
+            try:
+                kinds[self.kind(message)].append(place)
+            except SendError as error:
+                results[place] = error
+        cuts = [(k, places[i : i + self.most]) for k, places in kinds.items() for i in range(0, len(places), self.most)]
+        spare = iter(range(SPLITS))
+        said = await asyncio.gather(*(self.hand(kind, [messages[p] for p in places], spare) for kind, places in cuts))
+        for (_, places), outcomes in zip(cuts, said, strict=True):
+            results |= zip(places, outcomes, strict=True)
+        return [results[place] for place in range(len(messages))]
+
+    def kind(self, message: Outgoing) -> Kind:
+        """Which call it belongs to; raises `SendError` if to none."""
+        if message.left < 1:
+            raise SendError(Reason.REJECTED, "expired", "it expired before it could be sent")
+        _, abroad = national(message.address)
+        settings, linked = self.settings, self.linked(message)
+        names = {key: name for key, name in settings.params.items() if linked or name != LINK_CODE}
+        public = settings.template_international if abroad else ""
+        template = settings.template_link if linked else public or settings.template_public
+        return Kind(template, packed(values(names, message, settings.longest)), abroad)
+
+    async def hand(self, kind: Kind, part: Sequence[Outgoing], spare: Iterator[int]) -> Sequence[Receipt | SendError]:
+        """One call; if one number may have spoiled it for the others, two of half the size, while there are `spare` ones."""
+        try:
+            async with self.slots:
+                return [await self.post(kind, part)] * len(part)
+        except SendError as error:
+            if len(part) == 1 or error.code not in PERSONAL:
+                return [error] * len(part)
+            if next(spare, None) is None:
+                return [SendError(Reason.REJECTED, error.code, error.detail)] * len(part)
+        half = len(part) // 2
+        first, second = await asyncio.gather(self.hand(kind, part[:half], spare), self.hand(kind, part[half:], spare))
+        return [*first, *second]
+
+    async def post(self, kind: Kind, part: Sequence[Outgoing]) -> Receipt:
+        """Give a group to the provider. Two people with one telephone get one message."""
+        phones = list(dict.fromkeys(national(message.address)[0] for message in part))
+        query = {
+            "OutId": part[0].reference,
+            "PhoneNumbers": ",".join(phones),
+            "SignName": self.settings.sign_name,
+            "SmsUpExtendCode": self.settings.extend_code,
+            "TemplateCode": kind.template,
+            "TemplateParam": kind.values,
+        }
+        said = await self.dysms.call("SendSms", {k: v for k, v in query.items() if v}, phones)
+        number = said.get("BizId")
+        if not isinstance(number, str) or not number:
+            raise SendError(Reason.UNEXPECTED, "BizId", "a yes without a BizId")
+        return Receipt(number)
+
+    async def find(self, message: Outgoing) -> Receipt | None:
+        """What the provider shows of it. A message may take some seconds to be shown."""
+        return await find_sent(self.dysms, message, self.linked(message), self.now())
+
+    def linked(self, message: Outgoing) -> bool:
+        """Whether it carries its recipient's own link, and so goes in a call of its own."""
+        return bool(message.link and self.settings.template_link)
+
+    def read(self, call: Callback) -> Sequence[Report]:
+        """The receipts or replies of one post, if it knows the key."""
+        if not hmac.compare_digest(call.query.get("key", "").encode(), self.settings.report_key.get_secret_value().encode()):
+            raise Refused("the call-back does not carry the key")
+        return read_posts(call.body)
+
+    def answer(self, call: Callback) -> Answer:
+        """What stops it from posting again."""
+        return Answer('{"code":0,"msg":"接收成功"}'.encode(), "application/json")

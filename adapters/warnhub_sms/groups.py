@@ -1,0 +1,66 @@
+"""What can go out in one call: the same template with the same values, to numbers at home or abroad but not to both.
+
+https://www.alibabacloud.com/help/en/sms/developer-reference/api-dysmsapi-2017-05-25-sendsms
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from warnhub.port import Outgoing, Reason, SendError
+
+LINK_CODE = "link_code"
+NAMES = frozenset({"hazard", "level", "agency", "time", "area", "action", "headline", "expires", LINK_CODE})
+PROSE = ("headline", "area", "action")
+HOME = re.compile(r"\+86(1[3-9]\d{9})")
+ABROAD = re.compile(r"\+(?!86)([1-9]\d{6,14})")
+URL = re.compile(r"https?://\S+")
+
+
+class Kind(NamedTuple):
+    """What all messages of a call share."""
+
+    template: str
+    values: str
+    abroad: bool
+
+
+def national(address: str) -> tuple[str, bool]:
+    """How Alibaba Cloud writes a number, and whether it is abroad. Raises `SendError` for one it cannot carry.
+
+    It wants no +, so a North American number can be the same digits as a mainland mobile: a stranger's.
+    """
+    if found := HOME.fullmatch(address):
+        return found[1], False
+    found = ABROAD.fullmatch(address)
+    if not found:
+        raise SendError(Reason.RECIPIENT, "number", "not a mobile number that can be reached")
+    if re.fullmatch(r"1[3-9]\d{9}", found[1]):
+        raise SendError(Reason.REJECTED, "ambiguous", "these digits are a mainland number to this provider")
+    return found[1], True
+
+
+def international(phone: str) -> str:
+    """E.164 of a number as Alibaba Cloud writes it."""
+    digits = phone.strip().lstrip("+").removeprefix("00")
+    return f"+86{digits}" if re.fullmatch(r"1[3-9]\d{9}", digits) else f"+{digits}"
+
+
+def values(names: Mapping[str, str], message: Outgoing, longest: int) -> dict[str, str]:
+    """The template's variables. A drill is named in front of the first one that is prose."""
+    told = dict(message.words.fields) | {LINK_CODE: urlsplit(message.link).path.rstrip("/").rpartition("/")[2]}
+    said = {key: " ".join(URL.sub("", told.get(name, "")).split()) for key, name in names.items()}
+    if message.drill:
+        free = [key for key, name in names.items() if name != LINK_CODE]
+        if not free:
+            raise SendError(Reason.CONFIG, "drill", "the template has no variable in which to say that it is a drill")
+        first = next((key for key in free if names[key] in PROSE), free[0])
+        said[first] = f"【{message.words.fields.get('drill') or '演练'}】{said[first]}"
+    return {key: value if len(value) <= longest else value[: longest - 1] + "…" for key, value in said.items()}
+
+
+def packed(said: Mapping[str, str]) -> str:
+    """The variables as TemplateParam; the same variables are always the same text."""
+    return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
