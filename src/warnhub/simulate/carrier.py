@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pyreqwest.client import ClientBuilder
 from pyreqwest.compatibility.httpx import HttpxTransport
 from starlette.applications import Starlette
@@ -115,6 +115,17 @@ class Carrier:
         if len(self.taken) > self.keep:
             del self.taken[: self.keep // 2]
 
+    def forget(self) -> None:
+        """Lose the memory of what was taken; a subclass with a memory of its own loses that too."""
+        self.counts.clear()
+        self.taken.clear()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` beside the calls, until it or the carrier ends."""
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
     async def call_back(self, send: Callable[[httpx.AsyncClient], Awaitable[httpx.Response]], after: float) -> None:
         """Send one call-back after `after` seconds (at once, awaited, for the `early` share), with its faults.
 
@@ -129,9 +140,7 @@ class Carrier:
             await self.deliver(send)
             copies -= 1
         for _ in range(copies):
-            task = asyncio.create_task(self.later(send, wait))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            self.spawn(self.later(send, wait))
 
     async def later(self, send: Callable[[httpx.AsyncClient], Awaitable[httpx.Response]], wait: float) -> None:
         """Deliver after `wait` seconds."""
@@ -159,21 +168,27 @@ class Carrier:
         async def life(app: Starlette) -> Any:
             # httpx's own pool takes 3 ms of processor time a call-back, this one 0.5
             transport = HttpxTransport(ClientBuilder().no_proxy().build())
-            async with httpx.AsyncClient(timeout=10, transport=transport) as self.http:
+            # the transport adds the four httpx time-outs up
+            async with httpx.AsyncClient(timeout=httpx.Timeout(None, read=10), transport=transport) as self.http:
                 yield
-                for task in list(self.tasks):
+                ended = list(self.tasks)
+                for task in ended:
                     task.cancel()
+                await asyncio.gather(*ended, return_exceptions=True)
 
         async def state(request: Request) -> Response:
             return JSONResponse({"name": self.name, "counts": dict(self.counts), "taken": self.taken[-500:]})
 
         async def faults(request: Request) -> Response:
-            self.faults = Faults.model_validate(self.faults.model_dump() | await request.json())
+            try:
+                self.faults = Faults.model_validate(self.faults.model_dump() | await request.json())
+            except (ValueError, TypeError) as error:
+                problems = error.errors(include_url=False) if isinstance(error, ValidationError) else "not a JSON object"
+                return JSONResponse({"errors": problems}, 422)
             return JSONResponse(self.faults.model_dump())
 
         async def reset(request: Request) -> Response:
-            self.counts.clear()
-            self.taken.clear()
+            self.forget()
             self.faults = Faults()
             return JSONResponse({})
 
