@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar
 
 import httpx
@@ -74,7 +75,7 @@ class TestContract(ChannelContract):
     secrets: ClassVar[Sequence[str]] = ("wechat-app-secret", "token-1", "warnhubtoken")
     taken = staticmethod(lambda: said(0, msgid=200163836))
     before = (token,)
-    refusals = tuple((lambda code=code: said(code), reason) for code, reason in REASONS.items())
+    refusals = tuple((partial(said, code), reason) for code, reason in REASONS.items())
 
     def make(self, http: httpx.AsyncClient) -> Channel:
         """With test settings."""
@@ -403,12 +404,12 @@ class Desk:
 
 
 async def joined(
-    serve: Serve, http: httpx.AsyncClient, key: str | None = None, life: float = 7_200, **faults: float
+    serve: Serve, http: httpx.AsyncClient, key: str | None = None, **faults: float
 ) -> tuple[Template, WechatCarrier, Desk]:
     """An adapter, a stand-in and a desk that know each other."""
     desk = Desk()
     hook = f"{await serve(desk.app)}/hook"
-    carrier = WechatCarrier(hook, encoding_aes_key=key, faults=Faults(**({"delay": 0.01} | faults)), life=life)
+    carrier = WechatCarrier(hook, encoding_aes_key=key, faults=Faults(**({"delay": 0.01} | faults)))
     given = settings(
         base_url=await serve(carrier.app()),
         appid=carrier.appid,
@@ -460,7 +461,7 @@ async def test_magic_openids(serve: Serve, openid: str, reason: Reason) -> None:
 async def test_lost_answer_then_repeat(serve: Serve, fault: str) -> None:
     """Taken, but the answer lost: unknown. The repeat is known, and there is one message and one end of it."""
     async with httpx.AsyncClient() as http:
-        channel, carrier, desk = await joined(serve, http, **{fault: 1.0})
+        channel, carrier, desk = await joined(serve, http, None, **{fault: 1.0})
         first = await outcome(channel, outgoing(address="o-1"))
         carrier.faults = Faults(delay=0.01)
         again = await outcome(channel, outgoing(address="o-1"))
