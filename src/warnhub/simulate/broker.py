@@ -1,7 +1,7 @@
 """An MQTT broker for a demonstration on a machine that has none installed. Not for a county.
 
-It runs in a process of its own, so that a busy demonstration does not hold it up: amqtt gives a message up when the receiver has
-been silent for 5 seconds. The child ends when its standard input does, so it never outlives its parent.
+It runs in a process of its own, so that a busy demonstration does not hold it up: amqtt gives a message up when its
+receiver has been silent for 5 seconds. The child ends when its standard input does, so it never outlives its parent.
 """
 
 import asyncio

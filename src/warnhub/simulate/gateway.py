@@ -63,7 +63,14 @@ class Gateway:
         """A connection whose session the broker keeps."""
         last = aiomqtt.Will(self.topic(self.alone, "status"), GONE, 1, True) if self.alone else None
         return aiomqtt.Client(
-            host, port, identifier=self.name, clean_session=False, will=last, max_inflight_messages=500, logger=quiet
+            host,
+            port,
+            identifier=self.name,
+            clean_session=False,
+            will=last,
+            max_inflight_messages=200,
+            max_concurrent_outgoing_calls=200,
+            logger=quiet,
         )
 
     def topics(self) -> list[str]:
