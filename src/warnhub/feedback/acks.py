@@ -160,6 +160,14 @@ async def close_tasks(tx: Tx, warning: int, acks: Sequence[Ack]) -> None:
             "now": tx.now,
         },
     )
+    # A deputy's or superior's answer covers the duty of the person they were called for.
+    await tx.conn.execute(
+        text(
+            "UPDATE task SET state = 'covered', done_at = :now WHERE warning_id = :w AND state IN ('open', 'late') AND id IN ("
+            "SELECT origin_id FROM task WHERE warning_id = :w AND state = 'done' AND origin_id IS NOT NULL)"
+        ),
+        {"w": warning, "now": tx.now},
+    )
     for ack in acks:
         if ack.choice in {"help", "cannot"} or ack.by:
             data = {"choice": ack.choice, "text": ack.text[:200], "evidence": ack.evidence.value}

@@ -170,8 +170,9 @@ async def insert_new(tx: Tx, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
     await tx.conn.execute(
         text(
             "INSERT INTO receipt (provider, key, state, wave_id, recipient_id, provider_id, blind, reason, code, detail, "
-            "reply, said_at, at, joined) VALUES (:provider, :key, :state, :wave_id, :recipient_id, :provider_id, :blind, :reason, "
-            ":code, :detail, :reply, :said_at, :at, 0) ON CONFLICT (provider, key) DO NOTHING"
+            "reply, said_at, at, joined) VALUES "
+            "(:provider, :key, :state, :wave_id, :recipient_id, :provider_id, :blind, :reason, :code, :detail, "
+            ":reply, :said_at, :at, 0) ON CONFLICT (provider, key) DO NOTHING"
         ),
         list(unique.values()),
     )

@@ -1,0 +1,61 @@
+"""Liveness, readiness, metrics, and the loudspeakers' audio."""
+
+import re
+
+from fastapi import APIRouter, Response
+from fastapi.responses import FileResponse, JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+
+from warnhub.api.auth import HubDep
+from warnhub.desk import Refusal
+from warnhub.monitor.metrics import OLDEST, WAITING
+from warnhub.store.migrate import SchemaError, check_store
+
+router = APIRouter()
+AUDIO = re.compile(r"[0-9a-f]{64}\.(wav|mp3)")
+
+
+@router.get("/healthz", include_in_schema=False)
+async def healthz() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", include_in_schema=False)
+async def readyz(hub: HubDep) -> Response:
+    """The database is there, at the schema we know, and the engine runs."""
+    try:
+        await check_store(hub.store)
+    except (SchemaError, OSError) as error:
+        return JSONResponse({"status": "not ready", "why": str(error)}, 503)
+    if not hub.running:
+        return JSONResponse({"status": "not ready", "why": "the engine is not running"}, 503)
+    return JSONResponse({"status": "ready"})
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(hub: HubDep) -> Response:
+    """For Prometheus."""
+    async with hub.store.read() as conn:
+        now = await hub.store.now(conn)
+        rows = await conn.execute(
+            text(
+                "SELECT provider, lane, count(*) AS n, min(due_at) AS oldest FROM batch WHERE state = 0 GROUP BY provider, lane"
+            )
+        )
+        WAITING.clear()
+        OLDEST.clear()
+        for row in rows:
+            WAITING.labels(row.provider, str(row.lane)).set(row.n)
+            OLDEST.labels(row.provider).set(max(0.0, (now - row.oldest) / 1000))
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/audio/{name}", include_in_schema=False)
+async def audio(name: str, hub: HubDep) -> Response:
+    """A warning's speech, by its digest; loudspeakers fetch it."""
+    path = hub.settings.audio_dir / name
+    if not AUDIO.fullmatch(name) or not path.is_file():
+        raise Refusal(404, "there is no such audio")
+    return FileResponse(path, headers={"cache-control": "public, max-age=86400, immutable"})

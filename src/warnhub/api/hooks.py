@@ -1,0 +1,43 @@
+"""Where providers call back: verified by the adapter, kept before it is answered."""
+
+from fastapi import APIRouter, Request, Response
+
+from warnhub.api.alerts import read_body
+from warnhub.api.auth import HubDep
+from warnhub.desk import Refusal
+from warnhub.monitor.metrics import REPORTS
+from warnhub.port import Callback, Refused, Reports
+
+router = APIRouter(tags=["hooks"])
+MOST = 2_000_000
+
+
+@router.api_route("/hooks/{channel}/{provider}", methods=["GET", "POST"], include_in_schema=False)
+async def take_hook(channel: str, provider: str, request: Request, hub: HubDep) -> Response:
+    """Receipts, replies and address checks. 403 for what is not signed as the provider signs; nothing changes then."""
+    name = f"{channel}.{provider}"
+    found = hub.providers.get(name)
+    adapter: object = found.adapter if found else None
+    if not isinstance(adapter, Reports):
+        raise Refusal(404, "no such provider calls back here")
+    call = Callback(
+        request.method,
+        public_url(hub.settings.public_url, request),
+        dict(request.query_params),
+        {key.lower(): value for key, value in request.headers.items()},
+        await read_body(request, MOST),
+    )
+    try:
+        reports = adapter.read(call)
+    except Refused:
+        REPORTS.labels(name, "refused").inc()
+        raise Refusal(403, "this call-back is not signed as it should be") from None
+    await hub.receipts.take(name, reports)
+    answer = adapter.answer(call)
+    return Response(answer.body, answer.status, media_type=answer.media)
+
+
+def public_url(base: str, request: Request) -> str:
+    """The URL as the provider knows it: from our configuration, never from the Host header."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{base}{request.url.path}{query}"

@@ -1,0 +1,35 @@
+"""The composition root: settings in, an application with its engine out; nothing else."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import FastAPI
+
+from warnhub.api import alerts, health, hooks, warnings
+from warnhub.api.problems import install_handlers
+from warnhub.config import Settings
+from warnhub.console.field import make_field
+from warnhub.console.pages import make_router
+from warnhub.hub import Hub, make_hub, run_hub
+
+TITLE = "WarnHub"
+
+
+def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> FastAPI:
+    """The application. `hub` is given by tests that have one; `parts` go to `make_hub`."""
+
+    @contextlib.asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        made = hub or await make_hub(settings, **parts)
+        app.state.hub = made
+        for make in (make_router, make_field):
+            app.include_router(make(made))
+        async with run_hub(made):
+            yield
+
+    app = FastAPI(title=TITLE, version="1", lifespan=life, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    install_handlers(app)
+    for router in (alerts.router, warnings.router, hooks.router, health.router):
+        app.include_router(router)
+    return app

@@ -1,0 +1,165 @@
+"""Unknown outcomes: ask the provider, or repeat where a repeat is known, or do what policy says; counted either way."""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import text
+
+from warnhub.alert import Level
+from warnhub.channels import Provider
+from warnhub.dispatch.worker import Worker
+from warnhub.plan.cutting import next_round
+from warnhub.plan.planner import Planner
+from warnhub.port import Lookup, Outgoing, Reason, Receipt, Repeatable, SendError
+from warnhub.roles import Role
+from warnhub.store.audits import add_event
+from warnhub.store.batches import COLUMNS, Batch, Line
+from warnhub.store.engine import Store, Tx
+from warnhub.store.ledger import Move, advance
+from warnhub.store.states import RANKS, Rank
+from warnhub.store.timers import set_timer
+from warnhub.store.warnings import LIVING, read_warning
+
+ASKS = 5
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is known of one unknown message: `move` for the ledger, `resend` to tell the person anew, `ask` to ask again."""
+
+    recipient: int
+    move: Move | None = None
+    resend: bool = False
+    ask: bool = False
+
+
+class Resolver:
+    """Looks into the unknown deliveries of a batch, some seconds after its calls."""
+
+    def __init__(self, store: Store, planner: Planner, worker: Worker) -> None:
+        self.store = store
+        self.planner = planner
+        self.worker = worker
+
+    async def resolve(self, key: str, data: dict[str, Any]) -> None:
+        """The batch with id `key`; `data["asked"]` counts the times it was asked about."""
+        batch, lines = await self.read_unknown(int(key))
+        if batch is None or not lines:
+            return
+        drive = self.worker.lines.get(batch.provider)
+        story = await self.worker.wordbook.story(batch.warning)
+        await self.worker.living.learn(batch.warning)
+        slots = asyncio.Semaphore(drive.provider.settings.parallel if drive else 1)
+
+        async def look(line: Line) -> Finding:
+            async with slots:
+                message = self.worker.message(story, batch, line)
+                return await self.find(drive.provider if drive else None, batch, line.recipient, message)
+
+        findings = await asyncio.gather(*(look(line) for line in lines))
+        await self.conclude(batch, findings, int(data.get("asked", 0)))
+
+    async def read_unknown(self, number: int) -> tuple[Batch | None, list[Line]]:
+        """A batch and its recipients whose outcome is not known."""
+        async with self.store.read() as conn:
+            row = (
+                await conn.execute(
+                    text(f"SELECT {COLUMNS}, state FROM batch WHERE id = :b"),
+                    {"b": number},
+                )
+            ).first()
+            if row is None:
+                return None, []
+            lost = "OR d.state <= 10" if row.state == 6 else ""
+            found = await conn.execute(
+                text(
+                    "SELECT d.recipient_id, a.value, r.language, NULL FROM delivery d JOIN address a ON a.id = d.address_id "
+                    f"JOIN recipient r ON r.id = d.recipient_id WHERE d.batch_id = :b AND (d.state = 30 {lost})"
+                ),
+                {"b": number},
+            )
+            return Batch(*row[:12]), [Line(*line) for line in found]
+
+    async def find(self, provider: Provider | None, batch: Batch, recipient: int, message: Outgoing) -> Finding:
+        """One message: by the provider's memory, by a safe repeat, or by policy."""
+        adapter: object = provider.adapter if provider else None
+        try:
+            if isinstance(adapter, Lookup):
+                receipt = await adapter.find(message)
+                if receipt is None:
+                    move = Move(batch.id, recipient, Rank.FAILED, Reason.UNKNOWN, "not-at-provider")
+                    return Finding(recipient, move, resend=True)
+                return Finding(recipient, taken(batch, recipient, receipt))
+            if isinstance(adapter, Repeatable) and adapter.repeatable:
+                return await self.repeat(provider, batch, recipient, message)
+        except SendError as error:
+            return Finding(recipient, ask=error.reason is not Reason.CONFIG)
+        warning = (await self.worker.wordbook.story(batch.warning)).warning
+        policy = self.planner.policies[warning.policy]
+        return Finding(recipient, resend=policy.unknown.resends(Level(warning.level)))
+
+    async def repeat(self, provider: Provider | None, batch: Batch, recipient: int, message: Outgoing) -> Finding:
+        """Send again under the same reference; the provider knows a repeat. The gate stands here too."""
+        assert provider is not None
+        drive = self.worker.lines[provider.name]
+        await drive.throttle.acquire(batch.lane)
+        if self.worker.living.stop_rank(batch.warning, recipient, int(time.time() * 1000)) is not None:
+            return Finding(recipient)
+        try:
+            return Finding(recipient, taken(batch, recipient, await provider.adapter.send(message)))
+        except SendError as error:
+            if error.reason in {Reason.RECIPIENT, Reason.REJECTED}:
+                return Finding(recipient, Move(batch.id, recipient, Rank.FAILED, error.reason, error.code))
+            return Finding(recipient, ask=True)
+
+    async def conclude(self, batch: Batch, findings: list[Finding], asked: int) -> None:
+        """Record what was found, tell anew whom it must, ask again about the rest a bounded number of times."""
+        counts = Counter(
+            "found" if f.move and f.move.state != Rank.FAILED else "resend" if f.resend else "open" for f in findings
+        )
+        async with self.store.write() as tx:
+            await advance(tx, [finding.move for finding in findings if finding.move])
+            warning = await read_warning(tx.conn, batch.warning)
+            again = [finding.recipient for finding in findings if finding.resend]
+            if again and warning is not None and warning.state == LIVING:
+                await self.resend(tx, batch, again)
+            if any(finding.ask for finding in findings) and asked + 1 < ASKS:
+                wait = 10_000 * 2**asked
+                await set_timer(tx, "resolve", batch.warning, tx.now + wait, {"batch": batch.id, "asked": asked + 1})
+            await add_event(tx, batch.warning, "resolved", "policy", {"batch": batch.id} | dict(counts))
+
+    async def resend(self, tx: Tx, batch: Batch, people: list[int]) -> None:
+        """A further round on the same channel, with references of its own."""
+        warning = await read_warning(tx.conn, batch.warning)
+        assert warning is not None
+        cause = f"resend:{batch.round}"
+        known = await tx.conn.scalar(
+            text("SELECT round FROM wave WHERE warning_id = :w AND channel = :c AND cause = :k"),
+            {"w": batch.warning, "c": batch.channel, "k": cause},
+        )
+        round_ = int(known) if known else await next_round(tx, batch.warning)
+        story = await self.worker.wordbook.story(batch.warning)
+        rule = story.rules[Role(batch.role)]
+        assert rule is not None
+        await self.planner.cut_channel(
+            tx,
+            warning,
+            batch.role,
+            batch.town,
+            batch.channel,
+            rule,
+            round_=round_,
+            cause=cause,
+            part=f":{batch.id}",
+            people=tuple(people),
+        )
+
+
+def taken(batch: Batch, recipient: int, receipt: Receipt) -> Move:
+    """The provider has it."""
+    return Move(batch.id, recipient, RANKS[receipt.state], None, None, receipt.provider_id or None)

@@ -1,0 +1,200 @@
+"""The running system: every part, made once and handed to the others. `app.create_app` gives it a door, tests a body."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+import httpx
+import structlog
+from sqlalchemy import text
+
+from warnhub.bus.local import LocalBus
+from warnhub.channels import Provider, by_channel, make_providers
+from warnhub.client import make_transport
+from warnhub.config import ConfigError, Settings
+from warnhub.crypto import KeyRing
+from warnhub.desk import Desk
+from warnhub.dispatch.failover import open_incidents
+from warnhub.dispatch.living import Living
+from warnhub.dispatch.resolve import Resolver
+from warnhub.dispatch.silence import Silencer
+from warnhub.dispatch.wordbook import Wordbook
+from warnhub.dispatch.worker import Worker
+from warnhub.feedback.acks import Acks
+from warnhub.feedback.clock import Clock
+from warnhub.feedback.escalation import Escalation
+from warnhub.feedback.receipts import Receipts
+from warnhub.monitor.board import Board
+from warnhub.monitor.watch import Monitor
+from warnhub.plan.audience import Places
+from warnhub.plan.planner import Planner
+from warnhub.plan.policy import Policy
+from warnhub.port import Listens, Report
+from warnhub.store.engine import Store
+from warnhub.store.migrate import check_store
+from warnhub.store.policies import load_policies
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Hub:
+    """What everything else works with."""
+
+    settings: Settings
+    store: Store
+    keys: KeyRing
+    bus: LocalBus
+    places: Places
+    policies: dict[int, Policy]
+    providers: dict[str, Provider]
+    desk: Desk
+    planner: Planner
+    wordbook: Wordbook
+    living: Living
+    worker: Worker
+    resolver: Resolver
+    receipts: Receipts
+    acks: Acks
+    escalation: Escalation
+    clock: Clock
+    monitor: Monitor
+    board: Board
+    transport: httpx.AsyncBaseTransport
+    running: bool = False
+    tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+
+    @property
+    def notices(self) -> list[str]:
+        """What the adapters want an operator to know."""
+        found = [getattr(provider.adapter, "warning", "") for provider in self.providers.values()]
+        return [notice for notice in found if notice]
+
+    async def reload_places(self) -> None:
+        """Take in a changed directory."""
+        async with self.store.read() as conn:
+            fresh = await Places.load(conn)
+        self.places.__dict__.update(fresh.__dict__)
+
+    async def run(self) -> None:
+        """The engine: everything that works without being asked. Ends when cancelled, or with the first part that breaks."""
+        for name, code in (await self.stopped()).items():
+            if name in self.worker.lines:
+                self.worker.lines[name].stopped = code
+        await self.clock.watch_leases(everything=self.store.sqlite)
+        async with asyncio.TaskGroup() as group:
+            parts = {
+                "bus": self.bus.run(),
+                "worker": self.worker.run(),
+                "clock": self.clock.run(self.bus),
+                "escalation": self.escalation.run(self.bus),
+                "receipts": self.receipts.run(),
+                "living": self.living.run(self.bus),
+                "board": self.board.run(self.bus),
+            }
+            for name, part in parts.items():
+                group.create_task(part, name=name)
+            for name, provider in self.providers.items():
+                adapter: object = provider.adapter
+                if isinstance(adapter, Listens):
+                    group.create_task(self.listen(name, adapter), name=f"listen-{name}")
+            self.running = True
+
+    async def stopped(self) -> dict[str, str]:
+        """Providers that an open incident keeps still."""
+        async with self.store.write() as tx:
+            return await open_incidents(tx)
+
+    async def listen(self, name: str, adapter: Listens) -> None:
+        """A provider that reports over its own connection."""
+
+        async def take(reports: Sequence[Report]) -> None:
+            await self.receipts.take(name, reports)
+
+        await adapter.listen(take)
+
+    async def close(self) -> None:
+        """Give everything back."""
+        await self.worker.drain()
+        await self.transport.aclose()
+        await self.store.close()
+
+
+async def make_hub(
+    settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None, clock: Callable[[], int] | None = None
+) -> Hub:
+    """Build every part. Raises `ConfigError`, or `SchemaError` if the database is not ours."""
+    store = Store(settings.database_url, clock)
+    await check_store(store)
+    keys = KeyRing(settings.secret_key.get_secret_value())
+    await check_key(store, keys)
+    transport = transport or make_transport()
+    providers = make_providers(settings.providers, transport)
+    bus = LocalBus(store)
+    async with store.read() as conn:
+        places = await Places.load(conn)
+    policies = await load_policies(store)
+    planner = Planner(store, places, policies, by_channel(providers))
+    wordbook = Wordbook(store, policies, settings.county, settings.words_dir)
+    living = Living(store)
+    node = f"{socket.gethostname()}:{os.getpid()}"
+    worker = Worker(store, bus, settings, keys, providers, wordbook, living, node)
+    resolver = Resolver(store, planner, worker)
+    hub = Hub(
+        settings=settings,
+        store=store,
+        keys=keys,
+        bus=bus,
+        places=places,
+        policies=policies,
+        providers=providers,
+        desk=Desk(store, settings, places, policies),
+        planner=planner,
+        wordbook=wordbook,
+        living=living,
+        worker=worker,
+        resolver=resolver,
+        receipts=Receipts(store, keys),
+        acks=Acks(store),
+        escalation=Escalation(store, planner),
+        clock=Clock(store, planner),
+        monitor=Monitor(store, places),
+        board=Board(store, settings.county.zone, wordbook.advice),
+        transport=transport,
+    )
+    bus.subscribe("warning.released", planner.plan)
+    bus.subscribe("delivery.unknown", resolver.resolve)
+    bus.subscribe("warning.ended", Silencer(store, worker, keys).silence)
+    bus.subscribe("warning.planned", forget)
+    return hub
+
+
+async def forget(key: str, data: dict[str, object]) -> None:
+    """An event nobody in this process waits for."""
+
+
+async def check_key(store: Store, keys: KeyRing) -> None:
+    """Refuse to run with another key than the addresses were sealed with."""
+    async with store.write() as tx:
+        known = await tx.conn.scalar(text("SELECT value FROM meta WHERE key = 'key_check'"))
+        if known is None:
+            await tx.conn.execute(text("INSERT INTO meta (key, value) VALUES ('key_check', :v)"), {"v": keys.check})
+        elif known != keys.check:
+            raise ConfigError("secret_key: is not the key this database was made with; addresses would not open")
+
+
+@contextlib.asynccontextmanager
+async def run_hub(hub: Hub) -> AsyncIterator[Hub]:
+    """The hub with its engine running."""
+    engine = asyncio.create_task(hub.run(), name="engine")
+    try:
+        yield hub
+    finally:
+        await hub.worker.drain()
+        engine.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await engine
+        await hub.close()
