@@ -186,7 +186,7 @@ def test_named_language() -> None:
     """The language decides where the words do not."""
     assert spoken_text("12", language="en") == "twelve"
     assert spoken_text("12", language="zh-CN") == "十二"
-    assert spoken_text("大雨12", language="en") == "大雨十二"
+    assert spoken_text("大雨 12", language="en") == "大雨 twelve"
 
 
 HARD = st.text(alphabet=st.sampled_from("0123456789-—~:/.,%°℃mkhs年月日时分至到级IV[]() \n<>&;@wtpWT暴雨Zé²①𝟙٣☂\ue000\u202e"))

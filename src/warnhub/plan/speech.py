@@ -75,9 +75,9 @@ def spoken_text(text: str, zone: str | ZoneInfo = "Asia/Shanghai", language: str
 
 def is_english(text: str, language: str) -> bool:
     """Whether it is told in English: as it is said to be, else by its words."""
-    if HAN.search(text) or language.lower().startswith("zh"):
-        return False
-    return bool(language or set(LATIN.findall(text)) - UNITS.keys())
+    if language:
+        return not language.lower().startswith("zh")
+    return not HAN.search(text) and bool(set(LATIN.findall(text)) - UNITS.keys())
 
 
 def fold_characters(text: str) -> str:
