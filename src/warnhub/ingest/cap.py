@@ -14,7 +14,7 @@ from warnhub.alert import Alert, Gate, Kind, Level, Original, Parameter, Referen
 from warnhub.ingest.choices import choose, read_required, read_resources
 from warnhub.ingest.findings import Findings, Limits
 from warnhub.ingest.infos import Info, check_translations, gravest, read_info, read_texts
-from warnhub.ingest.mapping import Named, check_test, mapping, read_hazard, read_level
+from warnhub.ingest.mapping import Named, check_titles, mapping, read_hazard, read_level
 from warnhub.ingest.places import merge_areas, too_large
 from warnhub.ingest.references import check_references, read_triples
 from warnhub.ingest.structure import CAP, check_structure
@@ -84,7 +84,7 @@ def read_head(root: etree._Element, version: str, findings: Findings) -> Head:
         read_triples(root, version, findings),
     )
     if head.sent:
-        check_sent(head.sent, root, findings)
+        check_sent(head.sent, place_of(root, "sent"), findings)
     if head.identifier and head.sender:
         own = Reference(identifier=head.identifier, sender=head.sender, sent=head.sent)
         check_references(head.references, own, head.kind, place_of(root, "references"), findings)
@@ -160,7 +160,7 @@ def classify(head: Head, lead: Sequence[Info], where: etree._Element, findings: 
         known_codes = [*codes, *(one for one in named if one.name.lower() in mapping()["event_codes"])]
         hazard, hazard_words = read_hazard(known_codes, lead_event(lead), lead[0].categories, where, findings)
         level, level_words = read_level(named, lead[0].severity, titles, where, findings, head.ends)
-    check_test(head.status is Status.ACTUAL, [code.value for code in codes], titles, where, findings)
+    check_titles(head.status, head.kind, [code.value for code in codes], titles, where, findings)
     return hazard, level, read_original(head, lead, codes, hazard_words, level_words, findings)
 
 

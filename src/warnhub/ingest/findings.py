@@ -3,7 +3,7 @@
 Unreadable     the document cannot be read at all, so there is no alert to judge
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ PYDANTIC_RULES = {
     "string_too_long": "TOO_LONG",
     "too_long": "TOO_LONG",
 }
+BEFORE = etree.XPath("count(preceding-sibling::*[local-name() = $name])")
 T = TypeVar("T")
 Where = etree._Element | str
 
@@ -37,6 +38,7 @@ class Limits:
 
     max_bytes: int = 8_000_000
     max_alerts: int = 500
+    max_elements: int = 200_000
     max_polygons: int = MAX_POLYGONS
     max_points: int = MAX_POINTS
     zone: str | None = None
@@ -74,15 +76,9 @@ def xpath(element: etree._Element) -> str:
     current: etree._Element | None = element
     while current is not None:
         name = local(current)
-        before = sum(1 for _ in same(current.itersiblings(preceding=True), name))
-        steps.append(f"{name}[{before + 1}]")
+        steps.append(f"{name}[{int(float(str(BEFORE(current, name=name)))) + 1}]")
         current = current.getparent()
     return "/" + "/".join(reversed(steps))
-
-
-def same(elements: Iterator[etree._Element], name: str) -> Iterator[etree._Element]:
-    """Those of this local name."""
-    return (element for element in elements if local(element) == name)
 
 
 def local(element: etree._Element) -> str:
@@ -100,10 +96,11 @@ class Findings:
 
     def add(self, where: Where, rule: str, value: object = "", detail: str = "", gate: Gate | None = None) -> None:
         """Note that `rule` is broken at an element or a path; `gate` overrides the rule's own."""
+        meant = gate or RULES[rule].gate
+        if len(self.problems) >= MOST_PROBLEMS and ORDER[meant] >= ORDER[self.gate]:
+            return
         path = where if isinstance(where, str) else xpath(where)
-        found = problem(path, rule, value, detail, gate)
-        if len(self.problems) < MOST_PROBLEMS or found.gate is Gate.REFUSE:
-            self.problems.append(found)
+        self.problems.append(problem(path, rule, value, detail, meant))
 
     def has(self, rule: str) -> bool:
         """Whether it is broken anywhere so far."""

@@ -114,7 +114,7 @@ def take_all(body: bytes, kind: str, limits: Limits, now: datetime | None) -> li
     family = XML if start == b"<" else JSON
     if kind not in family | UNSAID:
         raise Unreadable("MEDIA_UNSUPPORTED", "the body is another form", value=kind)
-    document = parse_xml(body) if family is XML else parse_json(body)
+    document = parse_xml(body, limits.max_elements) if family is XML else parse_json(body)
     form = next((one for one in FORMS if one.media is family and one.told(document)), None)
     if form is None:
         raise Unreadable("FORM_NOT_READ", title(document), f"/{title(document)}[1]" if family is XML else "/")

@@ -11,7 +11,6 @@ from enum import Enum
 
 import shapely
 from shapely.geometry import Polygon as Shape
-from shapely.validation import explain_validity
 
 from warnhub.alert import Circle, Polygon
 from warnhub.ingest.findings import Findings, Where
@@ -19,6 +18,7 @@ from warnhub.ingest.findings import Findings, Where
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?"
 PAIR = re.compile(rf"({NUMBER}),({NUMBER})", re.ASCII)
 COMMA = re.compile(r"\s*,\s*")
+SOUND = "Valid Geometry"
 CHINA = (73.0, 3.0, 136.0, 54.0)
 KILOMETRE = 1_000.0
 FARTHEST = 20_040_000.0
@@ -113,8 +113,9 @@ def check_shape(rings: Sequence[Points], where: Where, findings: Findings) -> Po
     if shape.area == 0 and Shape(rings[0]).convex_hull.area == 0:
         findings.add(where, "POLYGON_DEGENERATE", brief(rings[0]))
         return None
-    if not shape.is_valid:
-        findings.add(where, "POLYGON_SELF_CROSSING", brief(rings[0]), explain_validity(shape))
+    reason = shapely.is_valid_reason(shape)
+    if reason != SOUND:
+        findings.add(where, "POLYGON_SELF_CROSSING", brief(rings[0]), reason)
         return None
     if swapped_home(shape, findings):
         findings.add(where, "POLYGON_SWAPPED", brief(rings[0]), "only the swapped shape touches the county")

@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from warnhub.alert import Level
+from warnhub.alert import Kind, Level, Status
 from warnhub.hazards import hazard_table, known
 from warnhub.ingest.findings import Findings, Where
 
@@ -18,6 +18,7 @@ CHANGED = re.compile(
 )
 TOKENS = re.compile(r"[;,/\s()\[\]【】]+")
 TEST_WORDS = re.compile(r"测试|演练|演习|測試|演練|演習|\b(?:tests?|drill|exercise(?! caution))\b", re.IGNORECASE)
+LIFTED = re.compile(r"(?:解除|取消).{0,30}(?:预警|警报|警戒|信号|預警|警報)")
 UNKNOWN_HAZARD = "11B99"
 
 
@@ -101,14 +102,18 @@ def read_level(
 
     Where none can be told the alert is held with blue in its place; `ends` (cancel, ack, error) needs no colour.
     """
-    stated = stated_level(named, where, findings)
+    stated = stated_level(named)
     titled = title_colour(titles)
     if stated and titled and stated.value != titled.value:
         findings.add(where, "LEVEL_CONFLICT", titled.words, stated.words)
     if found := stated or titled:
         return Level(found.value), found.words
-    mapped = mapping()["severity_levels"].get(severity)
-    if mapped and not findings.has("LEVEL_BELOW_BLUE"):
+    if green := below_blue(named):
+        findings.add(where, "LEVEL_BELOW_BLUE", green)
+        return Level.BLUE, green
+    if several := next((title for title in titles if len(title_colours(title)) > 1), ""):
+        findings.add(where, "LEVEL_CONFLICT", several, "several colours")
+    if mapped := mapping()["severity_levels"].get(severity):
         words = f"severity={severity.capitalize()} → {mapped}"
         findings.add(where, "LEVEL_MAPPED", severity, words)
         return Level(mapped), words
@@ -117,37 +122,44 @@ def read_level(
     return Level.BLUE, f"severity={severity}"
 
 
-def stated_level(named: Sequence[Named], where: Where, findings: Findings) -> Reading | None:
-    """A colour or a rank under a name that says level."""
+def level_tokens(named: Sequence[Named]) -> Iterator[tuple[str, str]]:
+    """Each word under a name that says level, with the whole of it."""
     for name, value in named:
-        if name.lower() not in mapping()["level_names"]:
-            continue
-        tokens = [token for token in TOKENS.split(value.lower()) if token]
-        if any(token in mapping()["below_blue"] for token in tokens):
-            findings.add(where, "LEVEL_BELOW_BLUE", f"{name}={value}")
-            return None
-        for token in tokens:
-            colour = mapping()["colours"].get(token) or mapping()["ranks"].get(token)
-            if colour:
-                return Reading(colour, f"{name}={value}")
-    return None
+        if name.lower() in mapping()["level_names"]:
+            yield from ((token, f"{name}={value}") for token in TOKENS.split(value.lower()) if token)
+
+
+def stated_level(named: Sequence[Named]) -> Reading | None:
+    """A colour or a rank under a name that says level."""
+    table = mapping()["colours"] | mapping()["ranks"]
+    return next((Reading(table[token], words) for token, words in level_tokens(named) if token in table), None)
+
+
+def below_blue(named: Sequence[Named]) -> str:
+    """The words that say green, or ""."""
+    return next((words for token, words in level_tokens(named) if token in mapping()["below_blue"]), "")
+
+
+def title_colours(title: str) -> set[str]:
+    """The colours a Chinese title says; where it tells of a change, the one it changes to."""
+    changed = CHANGED.search(title)
+    return {mapping()["colours"][found] for found in ([changed[1]] if changed else COLOUR.findall(title))}
 
 
 def title_colour(titles: Sequence[str]) -> Reading | None:
-    """The one colour a Chinese title says; where it tells of a change, the colour it changes to."""
-    for title in titles:
-        changed = CHANGED.search(title)
-        colours = {mapping()["colours"][found] for found in ([changed[1]] if changed else COLOUR.findall(title))}
-        if len(colours) == 1:
-            return Reading(colours.pop(), f"headline={title}")
-    return None
+    """The colour of the first title that says just one."""
+    named = ((title, title_colours(title)) for title in titles)
+    return next((Reading(colours.pop(), f"headline={title}") for title, colours in named if len(colours) == 1), None)
 
 
-def check_test(actual: bool, codes: Sequence[str], titles: Sequence[str], where: Where, findings: Findings) -> None:
-    """Hold what says `actual` but carries a test's code or title."""
-    if not actual:
-        return
+def check_titles(
+    status: Status | None, kind: Kind | None, codes: Sequence[str], titles: Sequence[str], where: Where, findings: Findings
+) -> None:
+    """Hold what says `actual` over a test's code or title, and what says `alert` over a title that lifts a warning."""
     code = next((one for one in codes if one in mapping()["test_codes"]), None)
-    title = next((one for one in titles if TEST_WORDS.search(one)), None)
-    if code or title:
-        findings.add(where, "TEST_CONTENT", code or title)
+    test = code or next((one for one in titles if TEST_WORDS.search(one)), None)
+    if test and status is Status.ACTUAL:
+        findings.add(where, "TEST_CONTENT", test)
+    lifted = next((one for one in titles if LIFTED.search(one)), None)
+    if lifted and kind in (Kind.ALERT, Kind.UPDATE):
+        findings.add(where, "LIFTED_NOT_CANCELLED", lifted)

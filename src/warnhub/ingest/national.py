@@ -19,7 +19,7 @@ from warnhub.ingest.choices import choose, read_required, read_resources, read_w
 from warnhub.ingest.findings import Findings, Limits, local
 from warnhub.ingest.geometry import Order
 from warnhub.ingest.infos import read_language
-from warnhub.ingest.mapping import CODE, UNKNOWN_HAZARD, check_test, mapping, title_colour
+from warnhub.ingest.mapping import CODE, UNKNOWN_HAZARD, check_titles, mapping, title_colour
 from warnhub.ingest.places import MOST_CODES, read_circles, read_divisions, read_shapes, too_large, unique
 from warnhub.ingest.references import FOLLOWS, check_references, read_first
 from warnhub.ingest.structure import NATIONAL, check_structure
@@ -129,7 +129,7 @@ def build_alert(root: etree._Element, info: etree._Element, head: Head, findings
     hazard = read_event(info, findings)
     text = read_text(info, findings)
     level = read_colour(info, text.headline, head.ends, findings)
-    check_test(head.status is Status.ACTUAL, [hazard], [text.headline], info, findings)
+    check_titles(head.status, head.kind, [hazard], [text.headline], info, findings)
     span = read_span(info, head, hazard, findings)
     areas = [read_area(one, findings) for one in findings.first(info, children(info, "area"), 1_000)]
     if not head.ends and not any(area.placeable for area in areas):

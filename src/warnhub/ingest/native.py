@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from warnhub.alert import Alert, Gate, Kind, Reference, Status, Verdict
+from warnhub.alert import Alert, Gate, Kind, Reference, Verdict
 from warnhub.hazards import known
 from warnhub.ingest.findings import Findings, Limits, Unreadable
 from warnhub.ingest.geometry import check_ring, check_shape
-from warnhub.ingest.mapping import check_test
+from warnhub.ingest.mapping import check_titles
 from warnhub.ingest.places import DIVISION
 from warnhub.ingest.references import check_references
 from warnhub.ingest.text import HEADLINE, LINE, LONG, SHORT, clean_text
@@ -250,7 +250,7 @@ def build_alert(fields: Mapping[str, Any], base: str, findings: Findings) -> Ale
     own = Reference(identifier=alert.identifier, sender=alert.sender, sent=alert.sent)
     check_references(alert.references, own, alert.kind, f"{base}/references", findings)
     titles = [words for text in alert.texts for words in (text.headline, text.event)]
-    check_test(alert.status is Status.ACTUAL, [alert.hazard], titles, f"{base}/texts", findings)
+    check_titles(alert.status, alert.kind, [alert.hazard], titles, f"{base}/texts", findings)
     if alert.kind in (Kind.ALERT, Kind.UPDATE):
         if not any(area.placeable for area in alert.areas):
             findings.add(f"{base}/areas", "NO_AREA")

@@ -37,6 +37,7 @@ RULES: dict[str, Rule] = {
     "JSON_DUPLICATE_KEY": Rule(R, "JSON 对象中有重复的键", "a JSON object names the same key twice"),
     "JSON_NOT_A_NUMBER": Rule(R, "不接受 NaN 与 Infinity", "NaN and Infinity are not numbers here"),
     "JSON_TOO_DEEP": Rule(R, "JSON 嵌套过深", "the JSON is nested too deep"),
+    "TOO_MANY_ELEMENTS": Rule(R, "一份文档中的元素过多", "too many elements in one document"),
     "TOO_MANY_ALERTS": Rule(R, "一份文档中的预警过多", "too many alerts in one document"),
     "GEOMETRY_TOO_LARGE": Rule(R, "多边形或顶点过多", "too many polygons or points"),
     # structure
@@ -78,6 +79,7 @@ RULES: dict[str, Rule] = {
     "LEVEL_CONFLICT": Rule(H, "标题颜色与级别字段不一致", "the headline says another colour than the level"),
     "LEVEL_BELOW_BLUE": Rule(H, "来源为绿色(低于蓝色),须人工确认", "the source says green, which is below blue"),
     "TEST_CONTENT": Rule(H, "状态为实际,内容却是测试或演练", "status says actual but the content says test"),
+    "LIFTED_NOT_CANCELLED": Rule(H, "标题为解除,类型却不是解除", "the title lifts a warning but the kind is not cancel"),
     # infos and texts
     "MISSING_INFO": Rule(H, "没有预警内容", "the alert says nothing"),
     "INFO_MIXED": Rule(H, "含多项不同的预警内容,只采用最紧急的一项", "several different infos: only the gravest is used"),

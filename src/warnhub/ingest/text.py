@@ -3,7 +3,10 @@
 import html
 import re
 import unicodedata
-from html.parser import HTMLParser
+from collections.abc import Iterator
+
+import lxml.html
+from lxml import etree
 
 from warnhub.ingest.findings import Findings, Where
 
@@ -16,7 +19,7 @@ ROOM = 8  # markup may take this many times the room of its words before the res
 MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|<!--|<!\[CDATA\[")
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 BARE = re.compile(r"&(?!(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});)")
-BLOCKS = re.compile(r"address|article|blockquote|br|d[dlt]|div|h[1-6]|hr|li|[ou]l|p|pre|section|table|tr")
+BLOCKS = re.compile(r"address|article|blockquote|br|d[dlt]|h[1-6]|hr|li|[ou]l|p|pre|section|table|tr")
 SILENT = frozenset(("script", "style"))
 SPACES = re.compile(r"[^\S\n]+")
 GAPS = re.compile(r" ?\n ?")
@@ -26,40 +29,23 @@ DROPPED = frozenset(("Cc", "Cf", "Co", "Cs"))
 LINES = str.maketrans({"\r": "\n", "\v": "\n", "\f": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n"})
 
 
-class Stripper(HTMLParser):
-    """Keeps the words of a page, with a line break where a block begins or ends."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.words: list[str] = []
-        self.silent = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """A block breaks the line; a script says nothing."""
-        self.silent += tag in SILENT
-        if BLOCKS.fullmatch(tag):
-            self.words.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        """As at the start."""
-        self.silent = max(0, self.silent - (tag in SILENT))
-        if BLOCKS.fullmatch(tag):
-            self.words.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        """Words, unless inside something silent."""
-        if not self.silent:
-            self.words.append(data)
-
-
 def strip_markup(text: str) -> str:
     """Without markup, and with entities decoded once; text without markup keeps its `<` and `&`."""
     if not MARKUP.search(text):
         return ENTITY.sub(lambda found: html.unescape(found.group()), text)
-    parser = Stripper()
-    parser.feed(BARE.sub("&amp;", text))
-    parser.close()
-    return "".join(parser.words)
+    parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
+    page = f"<div>{BARE.sub('&amp;', text)}</div>".encode("utf-8", "replace")
+    return "".join(page_words(lxml.html.document_fromstring(page, parser=parser)))
+
+
+def page_words(page: lxml.html.HtmlElement) -> Iterator[str]:
+    """The words of a page in their order, with a line break where a block begins or ends; a script says nothing."""
+    for event, element in etree.iterwalk(page, events=("start", "end")):
+        if BLOCKS.fullmatch(str(element.tag)):
+            yield "\n"
+        inside = event == "start"
+        if not inside or element.tag not in SILENT:
+            yield (element.text if inside else element.tail) or ""
 
 
 def drop_hidden(text: str) -> str:

@@ -8,10 +8,11 @@ from lxml import etree
 from warnhub.ingest.findings import Unreadable, local
 
 PROLOG = re.compile(rb"(?:[\s\xef\xbb\xbf\xff\xfe]|<\?.*?\?>|<!--.*?-->)*+<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE | re.DOTALL)
+COUNT = etree.XPath("count(//*)")
 
 
-def parse_xml(body: bytes) -> etree._Element:
-    """The root. Raises `Unreadable` for a DOCTYPE or what is not well formed."""
+def parse_xml(body: bytes, most: int) -> etree._Element:
+    """The root of at most so many elements. Raises `Unreadable` for a DOCTYPE or what is not well formed."""
     if PROLOG.match(body.replace(b"\0", b"")):
         raise Unreadable("XML_DOCTYPE")
     parser = etree.XMLParser(
@@ -24,18 +25,25 @@ def parse_xml(body: bytes) -> etree._Element:
         raise Unreadable("XML_NOT_WELL_FORMED", str(error)[:200]) from error
     if root.getroottree().docinfo.internalDTD is not None:
         raise Unreadable("XML_DOCTYPE", path=f"/{local(root)}[1]")
+    if float(str(COUNT(root))) > most:
+        raise Unreadable("TOO_MANY_ELEMENTS", f"most {most}", f"/{local(root)}[1]")
     return root
 
 
 def children(parent: etree._Element, name: str) -> list[etree._Element]:
     """Children of this local name in the parent's namespace."""
-    namespace = etree.QName(parent).namespace
-    return [one for one in parent if local(one) == name and etree.QName(one).namespace == namespace]
+    return list(parent.iterchildren(tag_of(parent, name)))
 
 
 def child(parent: etree._Element, name: str) -> etree._Element | None:
     """The first child of this name."""
-    return next(iter(children(parent, name)), None)
+    return next(iter(parent.iterchildren(tag_of(parent, name))), None)
+
+
+def tag_of(parent: etree._Element, name: str) -> str:
+    """The name in the parent's namespace."""
+    namespace = etree.QName(parent).namespace
+    return f"{{{namespace}}}{name}" if namespace else name
 
 
 def place_of(parent: etree._Element, name: str) -> etree._Element:
