@@ -36,8 +36,6 @@ SPOKEN_MARKS: dict[Frame, tuple[str, str]] = {
     "en": ("This is a drill, a drill. ", " End of the drill. This was a drill."),
 }
 DRILL_NAMES = {"zh": "演练", "en": "Drill"}
-
-
 TAILS: dict[Purpose, dict[Frame, tuple[str, str]]] = {
     Purpose.CLEAR: {"zh": ("预警已解除", "解除"), "en": ("All clear", " lifted")},
     Purpose.WITHDRAW: {"zh": ("请勿按原预警行动", "撤销"), "en": ("Do not act on it", " withdrawn")},
