@@ -18,7 +18,7 @@ def spoken(text: str) -> str:
     text = TAG.sub("", URL.sub("", text)).replace("\r", "").translate(MARKS)
     text = re.sub(r"[^\S\n]+", " ", text)
     text = re.sub(r"[，、：\s]*([。！？；\n])[\s，、：。；]*", r"\1", text)
-    return re.sub(r"[，、：][\s，、：]*", "，", text).strip("，、：； \n")
+    return re.sub(r"([，、：])[\s，、：]*", r"\1", text).lstrip("。！？，、：； \n").rstrip("，、：； \n")
 
 
 def cut(text: str, most: int) -> Iterator[str]:

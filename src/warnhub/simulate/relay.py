@@ -9,20 +9,27 @@ class Relay:
 
     def __init__(self, host: str, to: int) -> None:
         self.host, self.to, self.port = host, to, 0
-        self.whole = True
         self.server: asyncio.Server | None = None
         self.writers: set[asyncio.StreamWriter] = set()
 
-    async def start(self) -> None:
-        """Listen."""
-        self.server = await asyncio.start_server(self.carry, "127.0.0.1", 0)
-        self.port = self.server.sockets[0].getsockname()[1]
+    async def mend(self) -> None:
+        """Let connections through: from now on, or again."""
+        if self.server is None:
+            self.server = await asyncio.start_server(self.carry, "127.0.0.1", self.port)
+            self.port = self.server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Break every connection without a word, and let no new one through."""
+        server, self.server = self.server, None
+        if server:
+            server.close()
+        for writer in list(self.writers):
+            writer.transport.abort()
+        if server:
+            await server.wait_closed()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Join one connection to the other side."""
-        if not self.whole:
-            writer.transport.abort()
-            return
         try:
             far_reader, far_writer = await asyncio.open_connection(self.host, self.to)
         except OSError:
@@ -32,23 +39,6 @@ class Relay:
         self.writers |= both
         await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
         self.writers -= both
-
-    def cut(self) -> None:
-        """Break every connection without a word, and let no new one through."""
-        self.whole = False
-        for writer in self.writers:
-            writer.transport.abort()
-
-    def mend(self) -> None:
-        """Let connections through again."""
-        self.whole = True
-
-    async def stop(self) -> None:
-        """Break everything and listen no more."""
-        self.cut()
-        if self.server:
-            self.server.close()
-            await self.server.wait_closed()
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -59,7 +59,7 @@ class Village:
     async def wire(self, address: str, prefix: str, host: str, port: int) -> Gateway:
         """A device on a line of its own, connecting."""
         relay = self.relays[address] = Relay(host, port)
-        await relay.start()
+        await relay.mend()
         line = self.gateway(address.replace("/", "-"), prefix, [address])
         line.alone = address
         self.start(line.run("127.0.0.1", relay.port))
@@ -83,7 +83,7 @@ class Village:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
         for relay in self.relays.values():
-            await relay.stop()
+            await relay.cut()
         await self.http.aclose()
 
     def hit(self, share: float) -> bool:
@@ -131,13 +131,13 @@ class Village:
             self.counts["no_download"] += 1
             return None
 
-    def cut(self, address: str) -> None:
+    async def cut(self, address: str) -> None:
         """Break the line of a device of its own."""
-        self.relays[address].cut()
+        await self.relays[address].cut()
 
-    def mend(self, address: str) -> None:
+    async def mend(self, address: str) -> None:
         """Give it its line back."""
-        self.relays[address].mend()
+        await self.relays[address].mend()
 
 
 def grouped(addresses: Iterable[str], count: int) -> list[list[str]]:
