@@ -226,7 +226,7 @@ def test_quiet_ends(now: datetime, start: object, end: object, zone: str) -> Non
     """Wherever clocks change: the end lies ahead, within a day and a shift, and is not quiet itself."""
     if start == end:
         return
-    rule = quiet_rule("22:00", "07:00").model_copy(update={"quiet": Quiet(start=start, end=end)})  # type: ignore[arg-type]
+    rule = quiet_rule("22:00", "07:00").model_copy(update={"quiet": Quiet(start=start, end=end)})
     until = quiet_until(rule, now, ZoneInfo(zone))
     if until is not None:
         assert now < until <= now + timedelta(hours=26)
@@ -255,9 +255,10 @@ class TestDefault:
         for hazard_class in HazardClass:
             rules = rules_for(default_policy(), hazard_class, Level.RED)
             assert set(rules) == set(Role)
-            assert rules[Role.GRIDWORKER].confirm is not None
-            assert rules[Role.GRIDWORKER].confirm.within == timedelta(minutes=3)
-            assert rules[Role.GRIDWORKER].confirm.then == (Step.NEXT_CHANNEL, Step.DEPUTY, Step.SUPERIOR)
+            confirm = rules[Role.GRIDWORKER].confirm
+            assert confirm is not None
+            assert confirm.within == timedelta(minutes=3)
+            assert confirm.then == (Step.NEXT_CHANNEL, Step.DEPUTY, Step.SUPERIOR)
             assert set(rules[Role.RESIDENT].channels) == {ChannelName.SMS, ChannelName.WECHAT, ChannelName.PUSH}
             assert {rules[role].mode for role in (Role.GRIDWORKER, Role.RESIDENT)} == {"all"}
             assert (rules[Role.SPEAKER].loudspeaker.times, rules[Role.SPEAKER].loudspeaker.volume) == (3, 100)

@@ -1,7 +1,8 @@
 """The words of a warning, for one channel, role and language: made from the alert, the county's frame and the templates.
 
-What a person must know stands first: in the first short message are the event, what to do and the place of the link. An
-agency's own text for a channel is used as it is, inside our frame. Every text of a drill begins and ends by saying so.
+What a person must know stands first: in the first short message are the event, what to do and, in Chinese, the place of the
+link. (English under a Chinese signature has 67 letters there; its link follows at once, maybe in the second.) An agency's
+own text for a channel is used as it is, inside our frame. Every text of a drill begins and ends by saying so.
 """
 
 import logging
@@ -29,6 +30,7 @@ LONGEST = {"wechat": 600, "push": 200, "loudspeaker": 500, "display": 120}
 THING = 20
 TITLE = 40
 AGENCY = 30
+BODY = 5_000
 CLAUSE = re.compile(r"[，、：,:]|\s")
 MARKS: dict[Frame, tuple[str, str]] = {"zh": ("【演练】", "以上为演练。"), "en": ("[DRILL] ", " This was a drill.")}
 SPOKEN_MARKS: dict[Frame, tuple[str, str]] = {
@@ -113,7 +115,10 @@ def word_request(wording: Wording, request: Request, folder: Path | None) -> Wor
     body = values.pop("body")
 
     def render(part: str) -> str:
-        return finish(wording, request, render_block(folder, names, "text", values | {"body": part}))
+        made = render_block(folder, names, "text", values | {"body": part})
+        if not made:
+            raise WordingError(f"{names[-1]}: the block text is missing or empty")
+        return finish(wording, request, made)
 
     return Words(
         text=render(fit_body(body, render, room_of(wording, request))),
@@ -178,10 +183,10 @@ def room_of(wording: Wording, request: Request) -> Callable[[str], bool]:
 
 def fit_body(body: str, render: Callable[[str], str], fits: Callable[[str], bool]) -> str:
     """As much of `body` as the message has room for, cut after a sentence (else a clause) with … in place of the rest."""
-    if fits(render(body)):
+    if len(body) <= BODY and fits(render(body)):
         return body
     dots = "…" if not body.isascii() else "..."
-    low, high = 0, len(body)
+    low, high = 0, min(len(body), BODY)
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fits(render(body[:middle] + dots)) else (low, middle - 1)
