@@ -80,6 +80,8 @@ JPUSH = re.compile(r"[A-Za-z0-9]{11,64}")
 FCM = re.compile(r"[A-Za-z0-9_:.-]{20,4096}")
 DEVICE = re.compile(r"[0-9]{12}/[A-Za-z0-9_-]{1,64}")
 
+# A number in the wrong column must not be shown in full either.
+NUMBER = re.compile(r"(?<![0-9])1[0-9]{10}(?![0-9])")
 # Nearly every line holds a plain mainland mobile number: this is the library's own rule for them, without its machinery.
 PLAIN = re.compile(r"(?:\+?86|0086)?(1[0-9]{10})")
 _china: Any = PhoneMetadata.metadata_for_region("CN")
@@ -104,8 +106,9 @@ def header_names(columns: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
 
 def hide(column: str, cell: str) -> str:
     """A cell as a report may show it."""
-    shown = cell if len(cell) <= 60 else cell[:57] + "…"
-    return masked(cell) if column in ADDRESSES else shown
+    if column in ADDRESSES or NUMBER.search(cell):
+        return masked(cell)
+    return cell if len(cell) <= 60 else cell[:57] + "…"
 
 
 def read_ref(cell: str) -> str:

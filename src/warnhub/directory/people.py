@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from warnhub.crypto import KeyRing
-from warnhub.directory.fields import Reader, header_names
+from warnhub.directory.fields import Reader, header_names, hide
 from warnhub.directory.reading import DEVICE, PERSON, Kind, LineReader, device_readers, people_readers
 from warnhub.directory.report import BadLine, Progress, Report
 from warnhub.directory.sheet import Line, Sheet, Unreadable, open_sheet
@@ -85,7 +85,7 @@ class Import:
                 kinds = await find_kinds(conn, [entry.ref for _, entry in entries])
             for number, entry in entries:
                 if kinds.get(entry.ref, self.kind.name) != self.kind.name:
-                    self.refuse(number, BadLine(number, "ref", "taken", entry.ref))
+                    self.refuse(number, BadLine(number, "ref", "taken", hide("ref", entry.ref)))
             self.report.lines += len(chunk)
             self.progress("check", self.report.lines, 0)
         await self.check_named()
@@ -99,7 +99,7 @@ class Import:
             if entry is None:
                 self.refuse(line.number, *wrong)
             elif entry.ref in self.seen:
-                self.refuse(line.number, BadLine(line.number, "ref", "repeat", entry.ref))
+                self.refuse(line.number, BadLine(line.number, "ref", "repeat", hide("ref", entry.ref)))
             else:
                 self.seen.add(entry.ref)
                 self.report.warn(*warnings)
@@ -122,7 +122,7 @@ class Import:
         for ref in missing:
             if kinds.get(ref) != "person":
                 number, field = self.named[ref]
-                self.report.warn(BadLine(number, field, "unknown_ref", ref))
+                self.report.warn(BadLine(number, field, "unknown_ref", hide(field, ref)))
 
     async def write(self, reader: LineReader, sheet: Sheet) -> None:
         """Read every line again and write those that were found good."""

@@ -1,6 +1,6 @@
 """From a line's cells to a recipient as the store takes it, or to what is wrong with the line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,9 +86,7 @@ class LineReader:
         self.kind = kind
         self.width = sheet.width
         self.plan = [(column, place, readers[column]) for column, place in sheet.columns.items() if column in readers]
-        self.channels = [
-            (channel, columns) for channel, columns in CHANNELS.items() if any(column in sheet.columns for column in columns)
-        ]
+        self.push = [column for column in PUSH if column in sheet.columns]
 
     def read(self, line: Line) -> tuple[Entry | None, list[BadLine], list[BadLine]]:
         """(the recipient, nothing wrong, warnings) or (None, everything wrong with the line, [])."""
@@ -99,7 +97,7 @@ class LineReader:
             wrong.append(BadLine(line.number, "name", "required"))
         if wrong:
             return None, wrong, []
-        return self.person_entry(values), [], person_warnings(line.number, values)
+        return self.person_entry(values), [], self.warnings(line.number, values)
 
     def values(self, line: Line) -> tuple[Cells, list[BadLine]]:
         """(value of each column, what is wrong); an empty cell is ""."""
@@ -134,17 +132,33 @@ class LineReader:
             values.get("deputy"),
             values.get("superior"),
             flag if (flag := values.get("opt_out", "")) != "" else None,
-            {channel: first_value(values, columns) for channel, columns in self.channels},
+            self.addresses(values),
         )
 
+    def warnings(self, number: int, values: Cells) -> list[BadLine]:
+        """What is odd about a person, and used all the same."""
+        ref, found = values["ref"], []
+        for column in ("deputy", "superior"):
+            if values.get(column) == ref:
+                found.append(BadLine(number, column, "itself", hide(column, ref)))
+        if len(self.push) > 1 and len([column for column in self.push if values[column]]) > 1:
+            found.append(BadLine(number, "push", "second_push"))
+        return found
 
-CHANNELS = {"sms": ("phone",), "wechat": ("openid",), "push": ("push", "jpush", "fcm")}
+    def addresses(self, values: Cells) -> dict[str, str]:
+        """A person's address on each channel the sheet has a column for."""
+        found = {}
+        if "phone" in values:
+            found["sms"] = values["phone"]
+        if "openid" in values:
+            found["wechat"] = values["openid"]
+        if self.push:
+            found["push"] = next(filter(None, map(values.get, self.push)), "")
+        return found
+
+
+PUSH = ("push", "jpush", "fcm")
 DEVICE_CHANNELS = {Role.SPEAKER.value: "loudspeaker", Role.DISPLAY.value: "display"}
-
-
-def first_value(values: Cells, columns: Sequence[str]) -> str:
-    """The first of `columns` that is filled; "" where none is."""
-    return next((value for column in columns if (value := values.get(column))), "")
 
 
 def device_entry(values: Cells) -> Entry:
@@ -152,15 +166,3 @@ def device_entry(values: Cells) -> Entry:
     role, address = values["kind"], values["address"]
     name = values.get("name") or None
     return Entry(values["ref"], "device", role, name, values["area"], addresses={DEVICE_CHANNELS[role]: address})
-
-
-def person_warnings(number: int, values: Cells) -> list[BadLine]:
-    """What is odd about a person, and used all the same."""
-    found = [
-        BadLine(number, column, "itself", values["ref"])
-        for column in ("deputy", "superior")
-        if values.get(column) == values["ref"]
-    ]
-    if sum(bool(values.get(column)) for column in CHANNELS["push"]) > 1:
-        found.append(BadLine(number, "push", "second_push"))
-    return found

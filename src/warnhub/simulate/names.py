@@ -14,7 +14,7 @@ WEIGHTS = 0.9 ** np.arange(len(SURNAMES))
 
 
 def place_stems(rng: np.random.Generator, count: int) -> list[str]:
-    """`count` different stems of two or three characters, e.g. 云溪, 石坪头; there are 800."""
+    """`count` different stems of two or three characters, e.g. 云溪, 石坪头; no more than FIRST and SECOND make."""
     short = [a + b for a in FIRST for b in SECOND]
     stems = [short[n] for n in rng.permutation(len(short))]
     long = [stem + PARTS[n % len(PARTS)] for n, stem in enumerate(stems)]

@@ -9,7 +9,7 @@ from warnhub.roles import Role
 from warnhub.simulate.land import CODE, Land
 from warnhub.simulate.names import people_names
 
-CHUNK = 5_000
+CHUNK = 20_000
 # China has no numbers reserved for fiction. 145 is given to data cards without voice calls, so it is nobody's telephone; the
 # numbering library takes it for a mobile number, and it has room for a hundred million. Simulated carriers alone are sent to.
 BLOCK = "145"
@@ -86,7 +86,9 @@ def list_staff(land: Land) -> list[Person]:
         openid, token = make_openid(serial) if wechat[n] else "", make_push(serial) if push[n] else ""
         phone = make_phone(serial)
         people.append(
-            Person(post.ref, names[n], post.role, post.area, phone, openid, token, "zh-CN", post.deputy, post.superior, False)
+            Person(
+                post.ref, names[n], post.role.value, post.area, phone, openid, token, "zh-CN", post.deputy, post.superior, False
+            )
         )
     return people
 
