@@ -287,6 +287,15 @@ def test_unknown_hazard() -> None:
     assert "暴雨红色预警" in words(storm(texts=[text])).text
 
 
+def test_who_says_so() -> None:
+    """The agency's name as given, else as the alert has it; never the person who signed a national message."""
+    signed = CHINESE.model_copy(update={"sender_name": "签发员甲"})
+    assert "云岭县气象台6月12日" in words(storm(texts=[signed])).text
+    assert "省气象局6月12日" in words(storm(texts=[signed]), agency="省气象局").text
+    coded = storm(sender="99012341600000", texts=[CHINESE])
+    assert words(coded, "wechat").fields["agency"] == "云岭县气象台"
+
+
 class TestActions:
     """The table of what to do."""
 

@@ -60,9 +60,10 @@ class Request:
 
 
 def sender_name(alert: Alert, language: str) -> str:
-    """The agency as the alert names it."""
+    """The agency as the alert names it. The national form has the agency in `sender` and a person in `sender_name`."""
     text = facts.text_in(alert, language) or alert.text(language)
-    return plain_brackets(clean_text(text.sender_name)) or plain_brackets(clean_text(alert.sender))
+    names = (alert.sender, text.sender_name) if facts.HAN.search(alert.sender) else (text.sender_name, alert.sender)
+    return next((name for name in (plain_brackets(clean_text(one)) for one in names) if name), "")
 
 
 def content(request: Request, text: Text | None) -> tuple[str, str, bool]:

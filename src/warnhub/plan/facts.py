@@ -22,6 +22,7 @@ EVENT = {"zh": 12, "en": 40}
 AREA = {"zh": 30, "en": 60}
 COLOUR = re.compile(r"(?:特别重大|重大|较大|一般)?[红橙黄蓝]色|预警信号?|\b(?:red|orange|yellow|blue|warning)\b", re.IGNORECASE)
 PLACES = re.compile(r"[、;；\n]|(?<=[\u4e00-\u9fff])[,，]")
+HAN = re.compile(r"[\u4e00-\u9fff]")
 STOPS = "。．.!！ "
 
 
@@ -56,14 +57,19 @@ def hazard_words(alert: Alert, text: Text | None, frame: Frame) -> str:
     if own and vague:
         return clip_text(plain_brackets(own), EVENT[frame])
     name = hazard_name(alert.hazard, frame)
-    return name.removesuffix("事件")
+    return name if name.endswith("突发事件") else name.removesuffix("事件")
 
 
 def event_words(hazard: str, level: str, frame: Frame) -> str:
     """暴雨红色预警, Red rainstorm warning."""
     if frame == "zh":
         return f"{hazard}{level}预警"
-    return f"{level} {hazard if hazard[1:2].isupper() else hazard[:1].lower() + hazard[1:]} warning"
+    return f"{level} {lower_first(hazard)} warning"
+
+
+def lower_first(text: str) -> str:
+    """`text` as it stands inside a sentence: its first letter small, if that is its only capital."""
+    return text[:1].lower() + text[1:] if text[1:] == text[1:].lower() else text
 
 
 def change_words(level: Level, previous: Level | None, update: bool, frame: Frame) -> str:
@@ -80,7 +86,7 @@ def action_words(alert: Alert, text: Text | None, role: Role, frame: Frame) -> s
     """What to do: the agency's instruction where it is one short sentence, else our table."""
     own = clean_text(text.instruction).strip(STOPS) if text else ""
     if 0 < len(own) <= SHORT[frame] and not re.search(r"[。！？\n]|[.!?]\s", own):
-        return plain_brackets(own if frame == "zh" or own[1:2].isupper() else own[:1].lower() + own[1:])
+        return plain_brackets(own if frame == "zh" else lower_first(own))
     return short_action(alert.hazard, alert.level, role, frame)
 
 

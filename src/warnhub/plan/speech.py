@@ -217,6 +217,7 @@ RULES: tuple[Rule, ...] = (
     digit_rule(rf"(?<![\d.])(\d{{8,}}){NO_AMOUNT}"),
     rule(rf"(?<![\d.A-Za-z])({SIGN}?{NUMBER})\s?({COMPOUND})?\s?(?:{DASH}|至|到)\s?(-?{NUMBER})\s?({COMPOUND})?", say_range),
     rule(r"(?<=[米吨升克人])/(?=\d*(?:小时|秒|分钟|天|日))", "每"),
+    rule(r"(?<=[A-Za-z])\.(?=\s?[A-Za-z,])", " "),
     rule(r">=|≥|≧", "大于等于"),
     rule(r"<=|≤|≦", "小于等于"),
     rule(r">", "大于"),
