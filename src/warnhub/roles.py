@@ -53,7 +53,5 @@ NAMES = {
     Role.RESIDENT: ("居民", "resident"),
 }
 
-RESPONSIBLE = frozenset(
-    {Role.COUNTY_DUTY, Role.TOWNSHIP_DUTY, Role.VILLAGE_HEAD, Role.GRIDWORKER, Role.LEADER, Role.AGENCY}
-)
+RESPONSIBLE = frozenset({Role.COUNTY_DUTY, Role.TOWNSHIP_DUTY, Role.VILLAGE_HEAD, Role.GRIDWORKER, Role.LEADER, Role.AGENCY})
 DEVICES = frozenset({Role.SPEAKER, Role.DISPLAY})

@@ -243,7 +243,8 @@ def set_pauses(text: str) -> str:
     """Punctuation as pauses, one at a time; what cannot be said goes; spaces stay only between Latin words."""
     marked = "".join(one if is_said(one) else " " for one in text.translate(PAUSE_OF))
     marked = re.sub(rf"[\s{STRENGTH}]*[{STRENGTH}][\s{STRENGTH}]*", lambda run: max(run[0], key=STRENGTH.find), marked)
-    marked = re.sub(r"(?<![A-Za-z])\s+|\s+(?![A-Za-z])", "", marked).lstrip(STRENGTH)
+    marked = re.sub(r"\s+", " ", marked)
+    marked = re.sub(r"(?<![A-Za-z]) | (?![A-Za-z])", "", marked).lstrip(STRENGTH)
     return marked.rstrip("、，")
 
 
