@@ -27,6 +27,11 @@ from warnhub.simulate.carrier import Carrier, Faults
 CHINA = timezone(timedelta(hours=8))
 DELIVERED = ("DELIVERED", "用户接收成功")
 ENDS = (("MK:0001", "空号"), ("UNDELIV", "关机"), ("MOBILE_NOT_ON_SERVICE", "停机"), ("MI:0013", "黑名单"), ("EXPIRED", "超时"))
+FATES = {
+    "17000000001": ("isv.BUSINESS_LIMIT_CONTROL", "触发天级流控Permits:50"),
+    "17000000002": ("isv.MOBILE_NUMBER_ILLEGAL", "非法手机号"),
+}
+"""Numbers that have their whole call refused, as one bad number does."""
 MOST = 200
 """Receipts in one post."""
 TICK = 0.05
@@ -134,6 +139,8 @@ class AliyunCarrier(Carrier):
         home = sum(1 for phone in phones if HOME.fullmatch(phone))
         if home != len(phones) and (home or not all(ABROAD.fullmatch(phone) for phone in phones)):
             return "isv.MOBILE_NUMBER_ILLEGAL", "非法手机号"
+        if fated := FATES.keys() & set(phones):
+            return FATES[min(fated)]
         if not query.get("SignName"):
             return "isv.SMS_SIGNATURE_ILLEGAL", "短信签名不合法"
         code = query.get("TemplateCode", "")
