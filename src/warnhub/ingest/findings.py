@@ -38,7 +38,7 @@ class Limits:
 
     max_bytes: int = 8_000_000
     max_alerts: int = 500
-    max_elements: int = 200_000
+    max_elements: int = 100_000
     max_polygons: int = MAX_POLYGONS
     max_points: int = MAX_POINTS
     zone: str | None = None
@@ -81,6 +81,13 @@ def xpath(element: etree._Element) -> str:
     return "/" + "/".join(reversed(steps))
 
 
+def spot(base: str, *steps: str | int) -> str:
+    """A place in JSON: `areas[0].polygons[1]`."""
+    for step in steps:
+        base += f"[{step}]" if isinstance(step, int) else f".{step}" if base else step
+    return base
+
+
 def local(element: etree._Element) -> str:
     """The name without its namespace; "" of a comment."""
     return etree.QName(element).localname if isinstance(element.tag, str) else ""
@@ -88,11 +95,15 @@ def local(element: etree._Element) -> str:
 
 @dataclass
 class Findings:
-    """Collects problems while one alert is read. `now` None means: do not judge against the clock."""
+    """Collects problems while one alert is read; `gate` is the worst so far.
+
+    `now` None means: do not judge against the clock. Past `MOST_PROBLEMS` only a graver one is kept.
+    """
 
     limits: Limits = field(default_factory=Limits)
     now: datetime | None = None
     problems: list[Problem] = field(default_factory=list)
+    gate: Gate = Gate.ACCEPT
 
     def add(self, where: Where, rule: str, value: object = "", detail: str = "", gate: Gate | None = None) -> None:
         """Note that `rule` is broken at an element or a path; `gate` overrides the rule's own."""
@@ -101,6 +112,7 @@ class Findings:
             return
         path = where if isinstance(where, str) else xpath(where)
         self.problems.append(problem(path, rule, value, detail, meant))
+        self.gate = min(self.gate, meant, key=ORDER.__getitem__)
 
     def has(self, rule: str) -> bool:
         """Whether it is broken anywhere so far."""
@@ -111,11 +123,6 @@ class Findings:
         if len(items) > most:
             self.add(where, "TOO_MANY", len(items), f"most {most}")
         return list(items[:most])
-
-    @property
-    def gate(self) -> Gate:
-        """The worst so far."""
-        return min((found.gate for found in self.problems), key=ORDER.__getitem__, default=Gate.ACCEPT)
 
     def verdict(self, build: Callable[[], Alert], where: Where = "/") -> Verdict:
         """Build the alert unless it is refused already; the gravest problems come first."""
@@ -128,12 +135,11 @@ class Findings:
         problems = sorted(self.problems, key=lambda found: ORDER[found.gate])
         return Verdict(gate=self.gate, problems=problems, alert=alert if self.gate is not Gate.REFUSE else None)
 
-    def invalid(self, error: ValidationError, base: str = "/") -> None:
+    def invalid(self, error: ValidationError, base: str = "") -> None:
         """Each thing the schema refuses, with its place below `base`."""
         for one in error.errors(include_url=False, include_context=False):
-            path = base.rstrip("/") + "".join(f"/{step}" for step in one["loc"])
             rule = PYDANTIC_RULES.get(one["type"], "INVALID_VALUE")
-            self.add(path or "/", rule, shown(one["input"], one["type"]), one["msg"], Gate.REFUSE)
+            self.add(spot(base, *one["loc"]), rule, shown(one["input"], one["type"]), one["msg"], Gate.REFUSE)
 
 
 def shown(value: Any, kind: str) -> str:

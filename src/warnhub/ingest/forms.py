@@ -76,9 +76,9 @@ def read_natives(values: Document, limits: Limits, now: datetime | None) -> Iter
     """Each of ours in an array."""
     for at, one in enumerate(values):
         if is_native(one):
-            yield read_native(one, limits, now, f"/{at}")
+            yield read_native(one, limits, now, f"[{at}]")
         else:
-            yield refusal(Unreadable("FORM_NOT_READ", title(one), f"/{at}").problem)
+            yield refusal(Unreadable("FORM_NOT_READ", title(one), f"[{at}]").problem)
 
 
 FORMS: tuple[Form, ...] = (

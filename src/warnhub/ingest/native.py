@@ -1,4 +1,4 @@
-"""Our own JSON → `Alert`. Paths are JSON pointers.
+"""Our own JSON → `Alert`. Paths are written `areas[0].polygons[1]`, with `[n].` before them in an array of alerts.
 
 The schema is `schemas/alert.schema.json`. On the way in `original`, `effective` and `expires` may be left out; hazard and
 level may not. Unknown names are refused, so that a misspelt `expires` is not a missing one.
@@ -13,7 +13,7 @@ from typing import Any
 
 from warnhub.alert import Alert, Gate, Kind, Reference, Verdict
 from warnhub.hazards import known
-from warnhub.ingest.findings import Findings, Limits, Unreadable
+from warnhub.ingest.findings import Findings, Limits, Unreadable, spot
 from warnhub.ingest.geometry import check_ring, check_shape
 from warnhub.ingest.mapping import check_titles
 from warnhub.ingest.places import DIVISION
@@ -24,6 +24,7 @@ from warnhub.ingest.times import check_expiry, check_sent, read_time, settle_exp
 MARKS = frozenset(("identifier", "sender", "sent", "hazard", "level"))
 TIMES = ("sent", "effective", "onset", "expires")
 DEEPEST = 32
+ANY_TIME = "2000-01-01T00:00:00Z"  # where `sent` or `hazard` is missing, so that only they are named
 FAR = 1e9
 PROSE = {"headline": HEADLINE, "event": SHORT, "sender_name": SHORT, "contact": LINE, "description": LONG, "instruction": LONG}
 LINES = frozenset(("description", "instruction"))
@@ -101,16 +102,16 @@ def is_native(value: Any) -> bool:
 
 
 def read_native(value: Mapping[str, Any], limits: Limits, now: datetime | None, base: str = "") -> Verdict:
-    """The verdict on one JSON object; `base` is its own pointer in the document."""
+    """The verdict on one JSON object; `base` is its own place in the document."""
     findings = Findings(limits, now)
     fields = dict(value)
     if too_large(fields, base, findings):
         return Verdict(gate=Gate.REFUSE, problems=findings.problems)
     clean_texts(fields, base, findings)
     if isinstance(fields.get("areas"), list):
-        fields["areas"] = [gate_area(one, f"{base}/areas/{at}", findings) for at, one in enumerate(fields["areas"])]
+        fields["areas"] = [gate_area(one, spot(base, "areas", at), findings) for at, one in enumerate(fields["areas"])]
     fill_times(fields, base, findings)
-    return findings.verdict(lambda: build_alert(fields, base, findings), base or "/")
+    return findings.verdict(lambda: build_alert(fields, base, findings), base)
 
 
 def too_large(fields: Mapping[str, Any], base: str, findings: Findings) -> bool:
@@ -121,7 +122,7 @@ def too_large(fields: Mapping[str, Any], base: str, findings: Findings) -> bool:
     if len(polygons) <= limits.max_polygons and points <= limits.max_points:
         return False
     most = f"most {limits.max_polygons} polygons, {limits.max_points} points"
-    findings.add(f"{base}/areas", "GEOMETRY_TOO_LARGE", f"{len(polygons)} polygons, {points} points", most)
+    findings.add(spot(base, "areas"), "GEOMETRY_TOO_LARGE", f"{len(polygons)} polygons, {points} points", most)
     return True
 
 
@@ -140,7 +141,7 @@ def clean_texts(fields: dict[str, Any], base: str, findings: Findings) -> None:
     for name, parts in (("texts", PROSE), ("spoken", {"text": LONG})):
         if isinstance(fields.get(name), list):
             places = enumerate(fields[name])
-            fields[name] = [clean_parts(one, parts, f"{base}/{name}/{at}", findings) for at, one in places]
+            fields[name] = [clean_parts(one, parts, spot(base, name, at), findings) for at, one in places]
 
 
 def clean_parts(value: Any, parts: Mapping[str, int], path: str, findings: Findings) -> Any:
@@ -148,7 +149,7 @@ def clean_parts(value: Any, parts: Mapping[str, int], path: str, findings: Findi
     if not isinstance(value, dict):
         return value
     cleaned = {
-        name: clean_text(text, f"{path}/{name}", findings, parts[name], name in LINES)
+        name: clean_text(text, spot(path, name), findings, parts[name], name in LINES)
         for name, text in value.items()
         if name in parts and isinstance(text, str)
     }
@@ -161,11 +162,11 @@ def gate_area(value: Any, path: str, findings: Findings) -> Any:
         return value
     area = dict(value)
     if isinstance(area.get("polygons"), list):
-        gated = [gate_polygon(one, f"{path}/polygons/{at}", findings) for at, one in enumerate(area["polygons"])]
+        gated = [gate_polygon(one, spot(path, "polygons", at), findings) for at, one in enumerate(area["polygons"])]
         area["polygons"] = [one for one in gated if one is not None]
     if isinstance(area.get("codes"), list):
         named = [{"value": one} if isinstance(one, str) else one for one in area["codes"]]
-        kept = [(at, one) for at, one in enumerate(named) if sound_code(one, f"{path}/codes/{at}", findings)]
+        kept = [(at, one) for at, one in enumerate(named) if sound_code(one, spot(path, "codes", at), findings)]
         area["codes"] = [one for _, one in kept]
     return area
 
@@ -188,7 +189,7 @@ def gate_polygon(value: Any, path: str, findings: Findings) -> Any:
     if len(rings) < len(value["rings"]) or not rings or not all(rings) or any(None in ring for ring in rings):
         return value
     checked = [
-        check_ring([one for one in ring if one], f"{path}/rings/{at}", findings, close=True) for at, ring in enumerate(rings)
+        check_ring([one for one in ring if one], spot(path, "rings", at), findings, close=True) for at, ring in enumerate(rings)
     ]
     sound = [ring for ring in checked if ring]
     if len(sound) < len(rings) or not check_shape(sound, path, findings):
@@ -211,13 +212,16 @@ def fill_times(fields: dict[str, Any], base: str, findings: Findings) -> None:
     ends = fields.get("kind") in ENDS
     given = {"expires_given": True, "effective_given": times["effective"] is not None}
     if sent and isinstance(hazard, str):
-        check_sent(sent, f"{base}/sent", findings)
+        check_sent(sent, spot(base, "sent"), findings)
         times["effective"] = times["effective"] or sent
         stated = times["expires"]
         if stated is None or not ends:
-            times["expires"], given["expires_given"] = settle_expiry(stated, sent, hazard, f"{base}/expires", findings, ends)
+            times["expires"], given["expires_given"] = settle_expiry(
+                stated, sent, hazard, spot(base, "expires"), findings, ends
+            )
     if times["expires"] and not ends:
-        check_expiry(times["expires"], times["onset"], f"{base}/expires", findings)
+        check_expiry(times["expires"], times["onset"], spot(base, "expires"), findings)
+    fields.update({name: ANY_TIME for name in ("effective", "expires") if not fields.get(name)})
     fields.update({name: moment.isoformat() for name, moment in times.items() if moment})
     original = fields.get("original")
     if original is None:
@@ -230,9 +234,9 @@ def read_stated(fields: Mapping[str, Any], name: str, base: str, findings: Findi
     """A time given as text."""
     value = fields.get(name)
     if isinstance(value, str):
-        return read_time(value, f"{base}/{name}", findings)
+        return read_time(value, spot(base, name), findings)
     if value is not None:
-        findings.add(f"{base}/{name}", "TIME_INVALID", value)
+        findings.add(spot(base, name), "TIME_INVALID", value)
     return None
 
 
@@ -244,16 +248,16 @@ def build_alert(fields: Mapping[str, Any], base: str, findings: Findings) -> Ale
         ("sender", alert.sender, "INVALID_SENDER"),
     ):
         if not NAME.fullmatch(value):
-            findings.add(f"{base}/{name}", rule, value)
+            findings.add(spot(base, name), rule, value)
     if not known(alert.hazard):
-        findings.add(f"{base}/hazard", "HAZARD_UNKNOWN", alert.hazard)
+        findings.add(spot(base, "hazard"), "HAZARD_UNKNOWN", alert.hazard)
     own = Reference(identifier=alert.identifier, sender=alert.sender, sent=alert.sent)
-    check_references(alert.references, own, alert.kind, f"{base}/references", findings)
+    check_references(alert.references, own, alert.kind, spot(base, "references"), findings)
     titles = [words for text in alert.texts for words in (text.headline, text.event)]
-    check_titles(alert.status, alert.kind, [alert.hazard], titles, f"{base}/texts", findings)
+    check_titles(alert.status, alert.kind, [alert.hazard], titles, spot(base, "texts"), findings)
     if alert.kind in (Kind.ALERT, Kind.UPDATE):
         if not any(area.placeable for area in alert.areas):
-            findings.add(f"{base}/areas", "NO_AREA")
+            findings.add(spot(base, "areas"), "NO_AREA")
         if not alert.texts:
-            findings.add(f"{base}/texts", "MISSING_INFO")
+            findings.add(spot(base, "texts"), "MISSING_INFO")
     return alert

@@ -50,7 +50,6 @@ RULES: dict[str, Rule] = {
     "TOO_MANY": Rule(H, "数量超过上限,其余未采用", "more than can be kept; the rest is not used"),
     "INVALID_VALUE": Rule(R, "取值不在允许范围内", "the value is not one of those allowed"),
     "TOO_LONG": Rule(R, "内容超过长度上限", "longer than allowed"),
-    "EMPTY_ELEMENT": Rule(A, "空元素按缺省处理", "an empty element is read as absent"),
     # names and references
     "INVALID_IDENTIFIER": Rule(H, "标识不合规范(空格、逗号、< 或 &,或国突编码规则)", "the identifier is not in its form"),
     "INVALID_SENDER": Rule(H, "发送方标识不合规范", "the sender has a space, a comma, < or &"),

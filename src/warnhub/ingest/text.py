@@ -41,9 +41,9 @@ def strip_markup(text: str) -> str:
 def page_words(page: lxml.html.HtmlElement) -> Iterator[str]:
     """The words of a page in their order, with a line break where a block begins or ends; a script says nothing."""
     for event, element in etree.iterwalk(page, events=("start", "end")):
-        if BLOCKS.fullmatch(str(element.tag)):
-            yield "\n"
         inside = event == "start"
+        if BLOCKS.fullmatch(str(element.tag)) and (inside or element.tag != "br"):
+            yield "\n"
         if not inside or element.tag not in SILENT:
             yield (element.text if inside else element.tail) or ""
 

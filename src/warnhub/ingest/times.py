@@ -72,7 +72,8 @@ def read_moment(
     if element is None:
         return None
     if not text:
-        findings.add(element, "MISSING_REQUIRED_ELEMENT" if required else "EMPTY_ELEMENT", name)
+        if required:
+            findings.add(element, "MISSING_REQUIRED_ELEMENT", name)
         return None
     return read_time(text, element, findings, zone)
 
@@ -110,11 +111,11 @@ def settle_expiry(
     life = default_life(hazard)
     if expires is None:
         if not ends:
-            findings.add(where, "EXPIRES_MISSING", f"{sent + life:%Y-%m-%dT%H:%M:%SZ}", f"{life}")
+            findings.add(where, "EXPIRES_MISSING", f"{sent + life:%Y-%m-%dT%H:%M:%SZ}", f"{life / timedelta(hours=1):g} h")
         return sent + life, False
     if expires <= sent:
         if not ends:
-            findings.add(where, "EXPIRES_BEFORE_SENT", expires.isoformat(), f"{life}")
+            findings.add(where, "EXPIRES_BEFORE_SENT", expires.isoformat(), f"{life / timedelta(hours=1):g} h")
         return sent + life, False
     return expires, True
 

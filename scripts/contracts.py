@@ -1,0 +1,64 @@
+"""Write the published contracts that come from the alert schema; with --check, say whether they have drifted.
+
+python scripts/contracts.py [--check]
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from warnhub.alert import Alert, Gate
+from warnhub.ingest import read_alerts
+
+SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
+FILLED = ("effective", "expires", "original")
+FORMS = {".json": "application/json", ".xml": "application/xml"}
+
+
+def alert_schema() -> dict[str, Any]:
+    """What an agency may POST: the alert, without what is filled in on the way."""
+    schema = Alert.model_json_schema()
+    schema["required"] = [name for name in schema["required"] if name not in FILLED]
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "WarnHub alert",
+        "description": "One alert as an agency POSTs it. Left out, `effective` is `sent`, `expires` comes from the hazard's "
+        "default life, and `original` is filled in. Points are longitude, latitude (WGS-84); radii are metres; times have "
+        "an offset.",
+    }
+    return head | {name: value for name, value in schema.items() if name not in head}
+
+
+def contracts() -> dict[str, str]:
+    """Each published file and what it must say."""
+    return {"alert.schema.json": json.dumps(alert_schema(), ensure_ascii=False, indent=2) + "\n"}
+
+
+def drifted() -> list[str]:
+    """Files that differ from the models, and examples that are no longer taken."""
+    found = []
+    for name, text in contracts().items():
+        path = SCHEMAS / name
+        if not path.is_file() or path.read_text("utf-8") != text:
+            found.append(name)
+    for path in sorted((SCHEMAS / "examples").iterdir()):
+        verdicts = read_alerts(path.read_bytes(), FORMS.get(path.suffix))
+        if any(verdict.gate is not Gate.ACCEPT for verdict in verdicts):
+            found.append(f"examples/{path.name}: {verdicts[0].problems[0].rule}")
+    return found
+
+
+def main() -> int:
+    """0 if all is in step."""
+    if "--check" not in sys.argv[1:]:
+        for name, text in contracts().items():
+            (SCHEMAS / name).write_text(text, "utf-8")
+    found = drifted()
+    for name in found:
+        print(f"drifted: schemas/{name}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
