@@ -6,55 +6,21 @@ https://www.alibabacloud.com/help/en/sms/developer-reference/api-dysmsapi-2017-0
 import asyncio
 import hmac
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar
 
 import httpx
-from pydantic import Field, SecretStr, field_validator, model_validator
 
 from warnhub.port import Answer, Callback, ChannelSettings, Outgoing, Reason, Receipt, Refused, Report, SendError
 from warnhub_sms.details import find_sent
-from warnhub_sms.dysms import PERSONAL, Account, Dysms
-from warnhub_sms.groups import LINK_CODE, NAMES, Kind, national, packed, values
+from warnhub_sms.dysms import PERSONAL, Dysms
+from warnhub_sms.groups import LINK_CODE, Kind, national, packed, values
 from warnhub_sms.receipts import read_posts
+from warnhub_sms.settings import AliyunSettings
 
 SPLITS = 32
 """Calls of a batch that may be cut in two to find the number that spoils them."""
-
-
-class AliyunSettings(Account):
-    """`params` says which of our words fills which variable of the templates, e.g. `area: area`.
-
-    `template_link` has one more variable, named `link_code` in `params`: the last part of the recipient's link, whose rest
-    stands in the template, for no variable may hold a URL. Without it links are left out. Receipts have no signature, so
-    `report_key` goes into the address that Alibaba Cloud is given: `…/hooks/sms/aliyun?key=…`.
-    """
-
-    sign_name: str = Field(min_length=2, max_length=12)
-    template_public: str = Field(min_length=1)
-    template_link: str = ""
-    template_international: str = ""
-    params: Mapping[str, str] = Field(default_factory=dict)
-    extend_code: str = ""
-    report_key: Annotated[SecretStr, Field(min_length=16)]
-    longest: int = Field(35, ge=8, description="characters that a variable may have")
-
-    @field_validator("params")
-    @classmethod
-    def known(cls, value: Mapping[str, str]) -> Mapping[str, str]:
-        """Only our own names."""
-        for name in value.values():
-            if name not in NAMES:
-                raise ValueError(f"{name} is not one of {', '.join(sorted(NAMES))}")
-        return value
-
-    @model_validator(mode="after")
-    def whole(self) -> Self:
-        """A template for links has a place for one."""
-        if self.template_link and LINK_CODE not in self.params.values():
-            raise ValueError(f"template_link needs a variable that is {LINK_CODE}")
-        return self
 
 
 class Aliyun:
@@ -82,9 +48,10 @@ class Aliyun:
         """One call for each kind and thousand; `parallel` at a time. Those with their own link are calls of their own."""
         results: dict[int, Receipt | SendError] = {}
         kinds: dict[Kind, list[int]] = defaultdict(list)
+        known: dict[Hashable, str] = {}
         for place, message in enumerate(messages):
             try:
-                kinds[self.kind(message)].append(place)
+                kinds[self.kind(message, known)].append(place)
             except SendError as error:
                 results[place] = error
         cuts = [(k, places[i : i + self.most]) for k, places in kinds.items() for i in range(0, len(places), self.most)]
@@ -94,16 +61,18 @@ class Aliyun:
             results |= zip(places, outcomes, strict=True)
         return [results[place] for place in range(len(messages))]
 
-    def kind(self, message: Outgoing) -> Kind:
-        """Which call it belongs to; raises `SendError` if to none."""
+    def kind(self, message: Outgoing, known: dict[Hashable, str]) -> Kind:
+        """Which call it belongs to; raises `SendError` if to none. `known` keeps the variables of words that many share."""
         if message.left < 1:
             raise SendError(Reason.REJECTED, "expired", "it expired before it could be sent")
         _, abroad = national(message.address)
         settings, linked = self.settings, self.linked(message)
-        names = {key: name for key, name in settings.params.items() if linked or name != LINK_CODE}
         public = settings.template_international if abroad else ""
-        template = settings.template_link if linked else public or settings.template_public
-        return Kind(template, packed(values(names, message, settings.longest)), abroad)
+        about = (id(message.words), message.drill, message.link if linked else "")
+        if about not in known:
+            names = {key: name for key, name in settings.params.items() if linked or name != LINK_CODE}
+            known[about] = packed(values(names, message, settings.longest))
+        return Kind(settings.template_link if linked else public or settings.template_public, known[about], abroad)
 
     async def hand(self, kind: Kind, part: Sequence[Outgoing], spare: Iterator[int]) -> Sequence[Receipt | SendError]:
         """One call; if one number may have spoiled it for the others, two of half the size, while there are `spare` ones."""

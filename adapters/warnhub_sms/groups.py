@@ -15,6 +15,7 @@ LINK_CODE = "link_code"
 NAMES = frozenset({"hazard", "level", "agency", "time", "area", "action", "headline", "expires", LINK_CODE})
 PROSE = ("headline", "area", "action")
 HOME = re.compile(r"\+86(1[3-9]\d{9})")
+MOBILE = re.compile(r"1[3-9]\d{9}")
 ABROAD = re.compile(r"\+(?!86)([1-9]\d{6,14})")
 URL = re.compile(r"https?://\S+")
 
@@ -37,7 +38,7 @@ def national(address: str) -> tuple[str, bool]:
     found = ABROAD.fullmatch(address)
     if not found:
         raise SendError(Reason.RECIPIENT, "number", "not a mobile number that can be reached")
-    if re.fullmatch(r"1[3-9]\d{9}", found[1]):
+    if MOBILE.fullmatch(found[1]):
         raise SendError(Reason.REJECTED, "ambiguous", "these digits are a mainland number to this provider")
     return found[1], True
 
@@ -45,7 +46,7 @@ def national(address: str) -> tuple[str, bool]:
 def international(phone: str) -> str:
     """E.164 of a number as Alibaba Cloud writes it."""
     digits = phone.strip().lstrip("+").removeprefix("00")
-    return f"+86{digits}" if re.fullmatch(r"1[3-9]\d{9}", digits) else f"+{digits}"
+    return f"+86{digits}" if MOBILE.fullmatch(digits) else f"+{digits}"
 
 
 def values(names: Mapping[str, str], message: Outgoing, longest: int) -> dict[str, str]:

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 from warnhub.port import Reason, Refused, Report, State, cleaned
@@ -64,7 +65,7 @@ def read_post(post: dict[str, Any]) -> Report | None:
     if isinstance(post.get("biz_id"), str):
         return receipt(post, phone)
     if isinstance(post.get("content"), str):
-        words, at = post["content"], moment(post.get("send_time"))
+        words, at = post["content"], moment(str(post.get("send_time")))
         key = digest("reply", phone, str(post.get("sequence_id")), str(post.get("send_time")), words)
         return Report(key, address=phone, reply=words, opt_out=words.strip().upper() in STOP_WORDS, at=at)
     return None
@@ -83,7 +84,7 @@ def receipt(post: dict[str, Any], phone: str) -> Report:
         reason=None if good else reason_of(code, words),
         code="" if good else code[:60],
         detail="" if good else cleaned(words, phone, phone.removeprefix("+86"), phone.lstrip("+")),
-        at=moment(post.get("report_time")),
+        at=moment(str(post.get("report_time"))),
         opt_out=not good and code in OPTED_OUT,
     )
 
@@ -94,10 +95,11 @@ def reason_of(code: str, words: str) -> Reason:
     return named.pop() if len(named) == 1 else REASONS.get(code, Reason.UNEXPECTED)
 
 
-def moment(text: object) -> datetime | None:
-    """A time of Alibaba Cloud's, which is China's; None for anything else."""
+@lru_cache(maxsize=1_024)
+def moment(text: str) -> datetime | None:
+    """A time of Alibaba Cloud's, which is China's; None for anything else. A post of 200 receipts has few different ones."""
     try:
-        return datetime.strptime(str(text), "%Y-%m-%d %H:%M:%S").replace(tzinfo=CHINA).astimezone(UTC)
+        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=CHINA).astimezone(UTC)
     except ValueError:
         return None
 

@@ -15,9 +15,10 @@ from pydantic import SecretStr, ValidationError
 from warnhub.port import Bulk, Callback, Lookup, Outgoing, Reason, Receipt, Refused, Report, Reports, SendError, State, Words
 from warnhub.testing import ChannelContract, Script, outcome, outgoing
 from warnhub_sms import acs3, receipts
-from warnhub_sms.aliyun import SPLITS, Aliyun, AliyunSettings
+from warnhub_sms.aliyun import SPLITS, Aliyun
 from warnhub_sms.dysms import REASONS, Dysms
 from warnhub_sms.groups import international, national
+from warnhub_sms.settings import AliyunSettings
 
 SECRET, KEY_ID, HOOK_KEY = "access-key-secret-1", "LTAI5tYunling", "an-unguessable-hook-key"
 VECTORS = Path(__file__).parents[3] / "shared/data/channel_samples/_vectors/aliyun_acs3.json"

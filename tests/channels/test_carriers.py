@@ -30,8 +30,9 @@ from warnhub.simulate.carriers import CARRIERS, CarrierPlan, CarriersPlan, PlanE
 from warnhub.simulate.twilio import FROM, TO, TwilioCarrier
 from warnhub.simulate.village import VillageFaults
 from warnhub.testing import outcome, outgoing
-from warnhub_sms.aliyun import Aliyun, AliyunSettings
+from warnhub_sms.aliyun import Aliyun
 from warnhub_sms.codes import REASONS
+from warnhub_sms.settings import AliyunSettings
 from warnhub_sms.twilio import Twilio, TwilioSettings
 
 ACCOUNT, TOKEN, HOOK_KEY = "AC" + "1" * 32, "twilio-token", "key-of-sixteen-or-more"
