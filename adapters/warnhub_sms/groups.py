@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from warnhub.port import Outgoing, Reason, SendError
 
 LINK_CODE = "link_code"
-NAMES = frozenset({"hazard", "level", "agency", "time", "area", "action", "headline", "expires", LINK_CODE})
+NAMES = frozenset({"hazard", "level", "agency", "time", "area", "action", "headline", "expires", "drill", LINK_CODE})
 PROSE = ("headline", "area", "action")
 HOME = re.compile(r"\+86(1[3-9]\d{9})")
 MOBILE = re.compile(r"1[3-9]\d{9}")
@@ -50,15 +50,16 @@ def international(phone: str) -> str:
 
 
 def values(names: Mapping[str, str], message: Outgoing, longest: int) -> dict[str, str]:
-    """The template's variables. A drill is named in front of the first one that is prose."""
+    """The template's variables. A drill that none of them names is named in front of the first one that is prose."""
     told = dict(message.words.fields) | {LINK_CODE: urlsplit(message.link).path.rstrip("/").rpartition("/")[2]}
     said = {key: " ".join(URL.sub("", told.get(name, "")).split()) for key, name in names.items()}
-    if message.drill:
+    mark = told.get("drill") or "演练"
+    if message.drill and not any(mark in value for value in said.values()):
         free = [key for key, name in names.items() if name != LINK_CODE]
         if not free:
             raise SendError(Reason.CONFIG, "drill", "the template has no variable in which to say that it is a drill")
         first = next((key for key in free if names[key] in PROSE), free[0])
-        said[first] = f"【{message.words.fields.get('drill') or '演练'}】{said[first]}"
+        said[first] = f"【{mark}】{said[first]}"
     return {key: value if len(value) <= longest else value[: longest - 1] + "…" for key, value in said.items()}
 
 

@@ -238,10 +238,26 @@ async def test_values_fit() -> None:
     assert json.loads(asked(request)["TemplateParam"]) == {"what": "暴雨 详见 转移", "where": "村" * 34 + "…"}
 
 
-async def test_drill_is_named() -> None:
-    """A drill cannot look real, whatever the template."""
-    _, (request,) = await said(yes(), drill=True)
-    assert json.loads(asked(request)["TemplateParam"])["what"].startswith("【演练】云岭县")
+@pytest.mark.parametrize(
+    ("fields", "params", "said"),
+    [
+        ({"headline": "暴雨", "area": "古镇镇"}, {"a": "area", "h": "headline"}, {"a": "【演练】古镇镇", "h": "暴雨"}),
+        ({"level": "红色", "action": "转移"}, {"l": "level", "x": "action"}, {"l": "红色", "x": "【演练】转移"}),
+        ({"headline": "【演练】暴雨", "drill": "演练"}, {"h": "headline"}, {"h": "【演练】暴雨"}),
+        ({"headline": "Rain", "drill": "DRILL"}, {"h": "headline", "d": "drill"}, {"h": "Rain", "d": "DRILL"}),
+        ({"headline": "暴" * 40}, {"h": "headline"}, {"h": "【演练】" + "暴" * 30 + "…"}),
+    ],
+)
+async def test_drill_is_named(fields: dict[str, str], params: dict[str, str], said: dict[str, str]) -> None:
+    """A drill cannot look real, whatever the template; it is named once."""
+    script = Script(yes())
+    async with script.client() as http:
+        await Aliyun(settings(params=params, template_link=""), http).send(outgoing(words=Words("", fields=fields), drill=True))
+    assert json.loads(asked(script.requests[0])["TemplateParam"]) == said
+
+
+async def test_drill_that_cannot_be_named() -> None:
+    """A template without variables says nothing of a drill, so no drill goes out by it."""
     script = Script(yes())
     async with script.client() as http:
         result = await outcome(Aliyun(settings(params={}, template_link=""), http), outgoing(drill=True))
