@@ -14,6 +14,8 @@ from warnhub.store.engine import Store, Tx
 from warnhub.store.migrate import upgrade_store
 from warnhub.store.sessions import Session, close_session, close_sessions, find_session, open_session, touch_session
 from warnhub.store.users import (
+    HASHER,
+    NOBODY,
     AccountError,
     Passwords,
     User,
@@ -129,6 +131,7 @@ async def test_only_the_right_password_opens(store: Store) -> None:
 
 
 async def test_an_unknown_name_takes_as_long(store: Store) -> None:
+    assert not HASHER.check_needs_rehash(NOBODY)
     checks = Passwords(store)
 
     async def seconds(name: str) -> float:
