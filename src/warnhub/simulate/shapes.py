@@ -47,7 +47,7 @@ def draw_cells(rng: np.random.Generator, count: int) -> tuple[list[Any], Points]
     """
     outline = draw_outline(rng)
     inside = scatter(rng, outline, count, True)
-    outside = scatter(rng, outline, max(400, 2 * count), False)
+    outside = scatter(rng, outline, max(400, 3 * count), False)
     for _ in range(2):
         cells = voronoi_cells(np.vstack([inside, outside]))[:count]
         inside = np.array([(cell.centroid.x, cell.centroid.y) for cell in cells])
@@ -66,9 +66,9 @@ def draw_outline(rng: np.random.Generator) -> Any:
 
 
 def scatter(rng: np.random.Generator, outline: Any, count: int, within: bool) -> Points:
-    """`count` points inside the outline, or around it in a box twice its size."""
+    """`count` points inside the outline, or around it in a box half as large again."""
     found = np.empty((0, 2))
-    reach = 1.25 if within else 1.8
+    reach = 1.25 if within else 1.5
     while len(found) < count:
         points = np.array(CENTRE) + rng.uniform(-reach, reach, (4 * count, 2)) * np.array(HALF)
         found = np.vstack([found, points[shapely.contains_xy(outline, points[:, 0], points[:, 1]) == within]])
