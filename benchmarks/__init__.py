@@ -1,0 +1,1 @@
+"""Figures: how fast, how far, how well, against what others reach."""
