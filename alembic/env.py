@@ -21,7 +21,7 @@ def migrate(connection: Connection) -> None:
 
 async def connect() -> None:
     store = Store(os.environ["WARNHUB_DATABASE_URL"])
-    async with store.writer.begin() as conn:
+    async with store.begin() as conn:
         await conn.run_sync(migrate)
     await store.close()
 

@@ -13,14 +13,31 @@ from pyreqwest.compatibility.httpx import HttpxTransport
 CONNECT = 5.0
 
 
+class Transport(HttpxTransport):
+    """One time-out for the whole call, and the right name for it.
+
+    The transport adds httpx's four time-outs up, and calls every time-out one of connecting; a call that went out and was not
+    answered may have been taken, so the difference is the difference between a retry and a duplicate.
+    """
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send; raises ReadTimeout unless it was really the connection that did not come."""
+        asked = request.extensions.get("timeout") or {}
+        request.extensions["timeout"] = {"read": asked.get("read")}
+        try:
+            return await super().handle_async_request(request)
+        except httpx.ConnectTimeout as error:
+            if "(Connect)" in str(getattr(error.__cause__, "args", "")):
+                raise
+            raise httpx.ReadTimeout(str(error), request=request) from error
+
+
 def make_transport() -> httpx.AsyncBaseTransport:
     """The transport beneath every provider's client, shared so that connections are."""
-    builder = ClientBuilder().connect_timeout(timedelta(seconds=CONNECT)).pool_idle_timeout(timedelta(seconds=20))
-    return HttpxTransport(builder.build(), close_client=False)
+    builder = ClientBuilder().connect_timeout(timedelta(seconds=CONNECT)).pool_idle_timeout(timedelta(seconds=20)).no_proxy()
+    return Transport(builder.build(), close_client=False)
 
 
 def make_client(transport: httpx.AsyncBaseTransport, timeout: float) -> httpx.AsyncClient:
     """A client whose calls end after `timeout` seconds in all."""
-    # The transport adds the four httpx time-outs up, so only one is set.
-    total = httpx.Timeout(None, read=timeout)
-    return httpx.AsyncClient(transport=transport, timeout=total, follow_redirects=False, trust_env=False)
+    return httpx.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)

@@ -37,8 +37,10 @@ class County(BaseModel):
     @classmethod
     def real_zone(cls, value: str) -> str:
         """An IANA zone this machine knows."""
-        ZoneInfo(value)
-        return value
+        try:
+            return ZoneInfo(value).key
+        except (KeyError, ValueError, OSError):
+            raise ValueError("is not an IANA time zone such as Asia/Shanghai") from None
 
 
 class Limits(BaseModel):

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -16,7 +17,7 @@ def redact_text(text: str) -> str:
     return PHONE.sub(lambda found: f"••••{found.group()[-4:]}", QUERY.sub(r"\1••••", text))
 
 
-def redact(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
+def redact(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """The structlog processor."""
     for key, value in event.items():
         if SECRET_KEYS.search(key):

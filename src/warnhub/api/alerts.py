@@ -36,7 +36,7 @@ async def post_alert(request: Request, hub: HubDep, agency: AgencyDep) -> Respon
         raise Refusal(422, "bad Idempotency-Key", [bad("Idempotency-Key", "LENGTH", f"1 to {KEY_LENGTH} characters", key)])
     body = await read_body(request, hub.settings.limits.max_bytes)
     with INGEST.time():
-        verdicts = await read_verdicts(hub, body, media)
+        verdicts = await read_verdicts(hub, body, media, agency.zone)
         received = [await take(hub, agency, verdict, body, media, key) for verdict in verdicts]
     if len(received) == 1:
         return answer(request, received[0])
@@ -55,10 +55,16 @@ async def take(hub: Hub, agency: Agency, verdict: Verdict, body: bytes, media: s
     return received
 
 
-async def read_verdicts(hub: Hub, body: bytes, media: str) -> list[Verdict]:
+async def read_verdicts(hub: Hub, body: bytes, media: str, zone: str | None) -> list[Verdict]:
     """Read the document; a large one beside the loop. 422 if any of its alerts must be refused: it is taken whole or not."""
     limits = hub.settings.limits
-    bounds = Limits(max_bytes=limits.max_bytes, max_polygons=limits.max_polygons, max_points=limits.max_points)
+    bounds = Limits(
+        max_bytes=limits.max_bytes,
+        max_polygons=limits.max_polygons,
+        max_points=limits.max_points,
+        zone=zone,
+        home=hub.places.box,
+    )
     now = datetime.now(UTC)
     if len(body) <= SMALL:
         verdicts = read_alerts(body, media, bounds, now)

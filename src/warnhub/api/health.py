@@ -13,7 +13,7 @@ from warnhub.monitor.metrics import OLDEST, WAITING
 from warnhub.store.migrate import SchemaError, check_store
 
 router = APIRouter()
-AUDIO = re.compile(r"[0-9a-f]{64}\.(wav|mp3)")
+AUDIO = re.compile(r"[0-9a-f]{32,64}\.(wav|mp3)")
 
 
 @router.get("/healthz", include_in_schema=False)

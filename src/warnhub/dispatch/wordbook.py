@@ -6,6 +6,7 @@ from pathlib import Path
 
 from warnhub.alert import Alert, Level
 from warnhub.config import County
+from warnhub.plan.actions import long_guide
 from warnhub.plan.policy import Policy, Rule, match_rule
 from warnhub.plan.wording import Wording, make_words
 from warnhub.port import Words
@@ -67,6 +68,11 @@ class Wordbook:
                 confirm=asks_back(story, role),
             )
         return story.words[key]
+
+    def advice(self, alert: Alert) -> str:
+        """What to do, for a recipient's own page: the agency's words, else the guide's."""
+        said = alert.text()
+        return said.instruction or long_guide(alert.hazard, "zh" if said.language.lower().startswith("zh") else "en")
 
 
 def asks_back(story: Story, role: str) -> bool:

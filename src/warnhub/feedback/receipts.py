@@ -51,7 +51,7 @@ class Receipts:
         """Keep the new ones, join what can be joined."""
         rows = []
         for item in taken:
-            wave, recipient = read_reference(item.report.reference) or (None, None)
+            wave, recipient = read_reference(item.report.reference or item.report.group) or (None, None)
             blind = self.keys.blind(channel_of(item.provider), item.report.address) if item.report.address else None
             rows.append(receipt_row(item, wave, recipient, blind, tx.now))
         fresh = await insert_new(tx, rows)

@@ -7,6 +7,7 @@ HANDED = Counter("warnhub_handed", "Messages handed to a provider, by outcome", 
 BATCHES = Counter("warnhub_batches", "Batches processed", ["provider"])
 REPORTS = Counter("warnhub_reports", "Receipts taken, by what became of them", ["provider", "result"])
 ACKS = Counter("warnhub_acks", "Acknowledgements, by evidence", ["evidence"])
+PAGES = Counter("warnhub_field_pages", "Field pages, by what was done: opened, ahead, machine, answered, refused", ["act"])
 WAITING = Gauge("warnhub_waiting_batches", "Batches that wait, by provider and lane", ["provider", "lane"])
 OLDEST = Gauge("warnhub_oldest_batch_seconds", "Age of the oldest batch that is due", ["provider"])
 ORPHANS = Gauge("warnhub_orphan_receipts", "Receipts whose delivery is not found yet")

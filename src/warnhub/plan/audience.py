@@ -64,6 +64,15 @@ class Places:
                 if length <= len(code):
                     self.prefixes.setdefault(code[:length], set()).add(place)
 
+    @property
+    def box(self) -> tuple[float, float, float, float] | None:
+        """(west, south, east, north) of the county, degrees; None while there is no map."""
+        shapes = self.tree.geometries
+        if not len(shapes):
+            return None
+        west, south, east, north = (float(edge) for edge in shapely.total_bounds(shapes))
+        return west, south, east, north
+
     @classmethod
     async def load(cls, conn: AsyncConnection) -> "Places":
         """Every place in the database."""

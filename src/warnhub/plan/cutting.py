@@ -88,7 +88,7 @@ async def cut_targets(tx: Tx, warning: int, role: str, town: int, channels: tupl
     opted = "OR (r.opt_out AND r.role = 'resident')"
     deltas: Counter[Cell] = Counter()
     for rank, condition in ((Rank.PLANNED, f"{reach} AND NOT (1 = 0 {opted})"), (Rank.SUPPRESSED, f"(NOT {reach} {opted})")):
-        result = await tx.conn.execute(
+        result = await tx.run_long(
             text(
                 "INSERT INTO target (warning_id, recipient_id, town_id, role, state) "
                 f"SELECT :w, r.id, :town, r.role, {int(rank)} FROM extent x JOIN recipient r ON r.area_id = x.area_id "
@@ -113,7 +113,7 @@ def target_filter(role: str, drill: str | None) -> tuple[str, dict[str, Any]]:
 
 async def copy_targets(tx: Tx, warning: int, previous: int, role: str, town: int) -> int:
     """Exactly those whom an earlier warning told, or may have told: the audience of an all-clear."""
-    result = await tx.conn.execute(
+    result = await tx.run_long(
         text(
             "INSERT INTO target (warning_id, recipient_id, town_id, role, state) "
             "SELECT :w, t.recipient_id, t.town_id, t.role, 0 FROM target t "
@@ -131,7 +131,7 @@ async def cut_batches(tx: Tx, cut: Cut) -> int:
     if step is None:
         return 0
     where, bind = delivery_filter(cut)
-    result = await tx.conn.execute(
+    result = await tx.run_long(
         text(
             "INSERT INTO delivery (batch_id, recipient_id, wave_id, address_id, state) "
             "SELECT :base + (row_number() OVER (ORDER BY t.recipient_id) - 1) / :size, t.recipient_id, :wave, a.id, 0 "
@@ -143,7 +143,7 @@ async def cut_batches(tx: Tx, cut: Cut) -> int:
     )
     if not result.rowcount:
         return 0
-    await tx.conn.execute(
+    await tx.run_long(
         text(
             "INSERT INTO batch (id, wave_id, warning_id, channel, round, provider, role, town_id, lane, rank, size, open, "
             "state, attempt, due_at, ready_at) "

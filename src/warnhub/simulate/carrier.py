@@ -57,6 +57,7 @@ class Carrier:
         self.stamps: list[float] = []
         self.http: httpx.AsyncClient | None = None
         self.slots = asyncio.Semaphore(64)
+        self.hear: Callable[[dict[str, Any]], None] | None = None
 
     def routes(self) -> list[Route]:
         """The provider's own routes."""
@@ -111,6 +112,8 @@ class Carrier:
     def take(self, **what: Any) -> None:
         """Remember a message that was taken (the newest `keep`), and count it."""
         self.counts["taken"] += 1
+        if self.hear:
+            self.hear(what)
         self.taken.append(what)
         if len(self.taken) > self.keep:
             del self.taken[: self.keep // 2]

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
-from sqlalchemy import CursorResult, event, insert, text
+from sqlalchemy import URL, Connection, CursorResult, Engine, QueuePool, create_engine, event, insert, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from warnhub.store.tables import outbox
 
@@ -22,6 +22,52 @@ SQLITE_PRAGMAS = (
     "PRAGMA cache_size=-65536",
     "PRAGMA wal_autocheckpoint=4000",
 )
+
+
+class Inline(AsyncConnection):
+    """A SQLite connection behind the asynchronous API, without threads.
+
+    A thread for each statement costs two switches of the interpreter's lock: under load each is up to 5 ms, a hundred times
+    the statement itself. What is long goes through `Tx.run_long`.
+    """
+
+    def __init__(self, sync: Connection) -> None:
+        self.sync = sync
+        self.sync_connection = sync
+
+    async def execute(self, statement: Any, parameters: Any = None, **options: Any) -> Any:
+        """Run a statement now."""
+        return self.sync.execute(statement, parameters, **options)
+
+    async def exec_driver_sql(self, statement: str, parameters: Any = None, execution_options: Any = None) -> Any:
+        """Run the driver's own SQL now."""
+        return self.sync.exec_driver_sql(statement, parameters)
+
+    async def scalar(self, statement: Any, parameters: Any = None, **options: Any) -> Any:
+        """The first column of the first row."""
+        return self.sync.scalar(statement, parameters, **options)
+
+    async def stream(self, statement: Any, parameters: Any = None, **options: Any) -> Any:  # type: ignore[override]
+        """Rows as they are asked for."""
+        return Rows(self.sync.execute(statement, parameters, **options))
+
+    async def run_sync(self, function: Callable[..., Any], *args: Any, **more: Any) -> Any:  # type: ignore[override]
+        """Call a function with the plain connection."""
+        return function(self.sync, *args, **more)
+
+
+class Rows:
+    """An asynchronous view of a result; gives way to others every thousand rows."""
+
+    def __init__(self, result: CursorResult[Any]) -> None:
+        self.result = result
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """Row by row."""
+        for number, row in enumerate(self.result):
+            if number % 1_000 == 999:
+                await asyncio.sleep(0)
+            yield row
 
 
 class Tx:
@@ -37,6 +83,13 @@ class Tx:
         await self.conn.execute(insert(outbox).values(topic=topic, key=key, data=data or {}, at=self.now))
         self.topics.add(topic)
 
+    async def run_long(self, statement: Any, parameters: dict[str, Any]) -> CursorResult[Any]:
+        """A statement over many rows: beside the loop, which goes on meanwhile."""
+        if isinstance(self.conn, Inline):
+            return await asyncio.to_thread(self.conn.sync.execute, statement, parameters)
+        result: CursorResult[Any] = await self.conn.execute(statement, parameters)
+        return result
+
     def wake(self, topic: str) -> None:
         """Tell those who wait on `topic` after the commit; nothing is lost if nobody hears."""
         self.topics.add(topic)
@@ -51,40 +104,45 @@ class Store:
     def __init__(self, url: str, clock: Callable[[], int] | None = None) -> None:
         parsed = make_url(url)
         self.sqlite = parsed.get_backend_name() == "sqlite"
-        driver = "sqlite+aiosqlite" if self.sqlite else "postgresql+asyncpg"
-        parsed = parsed.set(drivername=driver)
-        self.url = parsed
+        self.url = parsed = parsed.set(drivername="sqlite" if self.sqlite else "postgresql+asyncpg")
         self.clock = clock
         self.listeners: list[Callable[[set[str]], None]] = []
         self.lock = asyncio.Lock()
         tools: dict[str, Any] = {"json_serializer": dump_json, "json_deserializer": orjson.loads}
         if self.sqlite:
-            memory = parsed.database in (None, "", ":memory:")
-            if memory:
+            if parsed.database in (None, "", ":memory:"):
                 raise ValueError("database_url: an in-memory SQLite cannot be shared; name a file")
-            self.writer = sqlite_engine(parsed, 1, "BEGIN IMMEDIATE", tools)
-            self.reader = sqlite_engine(parsed, 8, "BEGIN", tools)
+            self.files = (sqlite_engine(parsed, 1, "BEGIN IMMEDIATE", tools), sqlite_engine(parsed, 16, "BEGIN", tools))
         else:
-            self.writer = create_async_engine(parsed, pool_size=10, max_overflow=10, **tools)
-            self.reader = self.writer
+            self.pool = create_async_engine(parsed, pool_size=10, max_overflow=10, **tools)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection for questions; nothing is committed."""
-        async with self.reader.connect() as conn:
-            yield conn
+        if self.sqlite:
+            with self.files[1].connect() as sync:
+                yield Inline(sync)
+        else:
+            async with self.pool.connect() as conn:
+                yield conn
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in a transaction: committed at the end, rolled back on any error."""
+        if self.sqlite:
+            async with self.lock:
+                with self.files[0].begin() as sync:
+                    yield Inline(sync)
+        else:
+            async with self.pool.begin() as conn:
+                yield conn
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Tx]:
-        """One transaction: committed at the end, rolled back on any error; listeners are told after the commit."""
-        if self.sqlite:
-            async with self.lock, self.writer.begin() as conn:
-                tx = Tx(conn, await self.now(conn))
-                yield tx
-        else:
-            async with self.writer.begin() as conn:
-                tx = Tx(conn, await self.now(conn))
-                yield tx
+        """One transaction; listeners are told after its commit."""
+        async with self.begin() as conn:
+            tx = Tx(conn, await self.now(conn))
+            yield tx
         if tx.topics:
             for listener in self.listeners:
                 listener(tx.topics)
@@ -99,15 +157,26 @@ class Store:
 
     async def close(self) -> None:
         """Give back every connection."""
-        await self.writer.dispose()
-        await self.reader.dispose()
+        if self.sqlite:
+            for engine in self.files:
+                engine.dispose()
+        else:
+            await self.pool.dispose()
 
 
-def sqlite_engine(url: Any, size: int, begin: str, tools: dict[str, Any]) -> AsyncEngine:
+def sqlite_engine(url: URL, size: int, begin: str, tools: dict[str, Any]) -> Engine:
     """An engine whose transactions begin as told: the driver's own begin would upgrade a read lock and fail."""
-    engine = create_async_engine(url, pool_size=size, max_overflow=0 if size == 1 else 8, pool_timeout=60, **tools)
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=size,
+        max_overflow=0 if size == 1 else 48,
+        pool_timeout=1,
+        connect_args={"check_same_thread": False},
+        **tools,
+    )
 
-    @event.listens_for(engine.sync_engine, "connect")
+    @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
@@ -115,7 +184,7 @@ def sqlite_engine(url: Any, size: int, begin: str, tools: dict[str, Any]) -> Asy
             cursor.execute(pragma)
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def start(connection: Any) -> None:
         connection.exec_driver_sql(begin)
 

@@ -156,29 +156,30 @@ async def best_states(tx: Tx, warning: int, people: Iterable[int]) -> dict[int, 
 
 async def set_people(tx: Tx, warning: int, states: dict[int, int], lower: set[int], deltas: Counter[Cell]) -> None:
     """Raise people to `states`; those in `lower` may also fall, since their only success was taken back."""
-    source = rows_table(tx.conn.dialect.name == "sqlite", recipient="int")
+    # The warning is a column of the rows, not a constant: else SQLite walks the warning's whole audience for each row.
+    source = rows_table(tx.conn.dialect.name == "sqlite", warning="int", recipient="int")
     found = await tx.conn.execute(
         text(
             "SELECT t.recipient_id, t.state, t.role, t.town_id "
-            f"FROM {source} AS k JOIN target t ON t.warning_id = :w AND t.recipient_id = k.recipient"
+            f"FROM {source} AS k JOIN target t ON t.warning_id = k.warning AND t.recipient_id = k.recipient"
         ),
-        {"rows": pack_rows((person,) for person in states), "w": warning},
+        {"rows": pack_rows((warning, person) for person in states)},
     )
     changes = []
     for row in found:
         state = states[row.recipient_id]
         if state > row.state or (row.recipient_id in lower and state != row.state and row.state != Rank.CONFIRMED):
-            changes.append((row.recipient_id, state))
+            changes.append((warning, row.recipient_id, state))
             move_cell(deltas, Cell(warning, PEOPLE, "", row.role, row.town_id, row.state), state)
     if not changes:
         return
-    source = rows_table(tx.conn.dialect.name == "sqlite", recipient="int", state="int")
+    source = rows_table(tx.conn.dialect.name == "sqlite", warning="int", recipient="int", state="int")
     await tx.conn.execute(
         text(
             f"UPDATE target SET state = k.state FROM {source} AS k "
-            "WHERE target.warning_id = :w AND target.recipient_id = k.recipient"
+            "WHERE target.warning_id = k.warning AND target.recipient_id = k.recipient"
         ),
-        {"rows": pack_rows(changes), "w": warning},
+        {"rows": pack_rows(changes)},
     )
 
 

@@ -52,7 +52,7 @@ async def upgrade_store(store: Store, revision: str = "head") -> tuple[str | Non
         command.upgrade(make_config(connection), revision)
         return before, current_revision(connection) or ""
 
-    async with store.lock, store.writer.begin() as conn:
+    async with store.begin() as conn:
         return await conn.run_sync(run)
 
 

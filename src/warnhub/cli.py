@@ -1,0 +1,65 @@
+"""The command line: `warnhub …`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from warnhub.commands import err, out
+from warnhub.commands.demo import demo
+from warnhub.commands.desk import agency, audit, drill, policy
+from warnhub.commands.directory import imports
+from warnhub.commands.people import user
+from warnhub.commands.serving import channels, db, key, serve
+from warnhub.commands.simulate import simulate
+from warnhub.ingest.check import check_files, exit_code
+
+app = typer.Typer(
+    help="WarnHub 预警叫应平台 / the warning desk of a county emergency bureau.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+groups = {
+    "db": db,
+    "import": imports,
+    "agency": agency,
+    "user": user,
+    "drill": drill,
+    "policy": policy,
+    "audit": audit,
+    "simulate": simulate,
+}
+for name, group in groups.items():
+    app.add_typer(group, name=name)
+for command in (serve, demo, key, channels):
+    app.command()(command)
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="alert files in any form")],
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON line for each alert")] = False,
+) -> None:
+    """检查预警文件 / what would become of these files: accept, hold or refuse, and why. Exit 0, 1 or 2 by the worst."""
+    lines = []
+    for line in check_files(files):
+        lines.append(line)
+        if as_json:
+            typer.echo(orjson.dumps(line))
+            continue
+        out.print(f"{line['verdict']:7} {line['file']} [{line['index']}]", markup=False, soft_wrap=True)
+        for problem in line["problems"]:
+            shown = f"        {problem['rule']} {problem['path']}: {problem['message']} ({problem['value']})"
+            err.print(shown, markup=False, soft_wrap=True)
+    raise typer.Exit(exit_code(lines))
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""What every command shares: settings, a store, and errors that say what to do."""
+
+import asyncio
+import functools
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+
+from warnhub.config import ConfigError, Settings, load_settings
+from warnhub.crypto import KeyRing
+from warnhub.store.engine import Store
+from warnhub.store.migrate import SchemaError, check_store
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def fail(message: str, code: int = 2) -> NoReturn:
+    """Say what is wrong and end."""
+    err.print(f"[bold red]错误 / error[/]: {message}", markup=True, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def asynchronous(function: Callable[P, Awaitable[R]]) -> Callable[P, R]:
+    """A command written as a coroutine; the errors people can mend become one line."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return asyncio.run(function(*args, **kwargs))  # type: ignore[arg-type]  # an Awaitable from `async def` is a coroutine
+        except (ConfigError, SchemaError, OSError) as error:
+            fail(str(error))
+
+    return run
+
+
+def settings(**given: Any) -> Settings:
+    """The settings of this run."""
+    return load_settings(**given)
+
+
+@asynccontextmanager
+async def open_store(checked: bool = True, **given: Any) -> AsyncIterator[tuple[Settings, Store, KeyRing]]:
+    """The store the settings name, at the schema this program knows, and the keys."""
+    found = settings(**given)
+    store = Store(found.database_url)
+    try:
+        if checked:
+            await check_store(store)
+        yield found, store, KeyRing(found.secret_key.get_secret_value())
+    finally:
+        await store.close()
+
+
+def actor() -> str:
+    """Who sits at this terminal, for the audit."""
+    return f"cli:{os.environ.get('SUDO_USER') or os.environ.get('USER') or os.getuid()}"

@@ -1,0 +1,71 @@
+"""`warnhub import areas | people | devices`."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from warnhub.commands import asynchronous, err, fail, open_store, out
+from warnhub.directory.people import import_devices, import_people
+from warnhub.directory.places import import_areas
+from warnhub.directory.report import Report
+from warnhub.directory.sheet import Unreadable
+
+imports = typer.Typer(help="导入通讯录 / import areas, people and devices (CSV or GeoJSON).", no_args_is_help=True)
+
+SHOWN = 50
+File = Annotated[Path, typer.Argument(help="CSV (UTF-8, GB18030) or GeoJSON", exists=True, dir_okay=False)]
+Partial = Annotated[bool, typer.Option("--partial", help="keep the good lines when some are bad; default: all or nothing")]
+
+
+async def run_import(read: Callable[..., Awaitable[Report]], partial: bool) -> None:
+    """Run one import with a bar, and report each bad line."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("导入 / importing", total=None)
+
+        def progress(stage: str, done: int, total: int | None) -> None:
+            bar.update(task, description=stage, completed=done, total=total)
+
+        try:
+            report = await read(partial=partial, progress=progress)
+        except Unreadable as error:
+            fail(str(error))
+    for bad in report.bad[:SHOWN]:
+        err.print(str(bad), markup=False, soft_wrap=True)
+    if len(report.bad) > SHOWN:
+        err.print(f"… {len(report.bad) - SHOWN} more")
+    for warning in report.warnings[:SHOWN]:
+        err.print(f"注意 / note: {warning}", markup=False, soft_wrap=True)
+    kept = f"added {report.added}, updated {report.updated}, unchanged {report.unchanged}"
+    if report.bad and not partial:
+        fail(f"{len(report.bad)} bad lines; nothing was saved. Mend them, or use --partial to keep the good ones", 1)
+    out.print(f"{kept}, bad {len(report.bad)}")
+    if report.bad:
+        raise typer.Exit(1)
+
+
+@imports.command("areas")
+@asynchronous
+async def areas(file: File, partial: Partial = False) -> None:
+    """区划与网格 / divisions and grids."""
+    async with open_store() as (_, store, _):
+        await run_import(lambda **more: import_areas(store, file, **more), partial)
+
+
+@imports.command("people")
+@asynchronous
+async def people(file: File, partial: Partial = False) -> None:
+    """人员 / people."""
+    async with open_store() as (_, store, keys):
+        await run_import(lambda **more: import_people(store, keys, file, **more), partial)
+
+
+@imports.command("devices")
+@asynchronous
+async def devices(file: File, partial: Partial = False) -> None:
+    """设备 / loudspeakers and displays."""
+    async with open_store() as (_, store, keys):
+        await run_import(lambda **more: import_devices(store, keys, file, **more), partial)

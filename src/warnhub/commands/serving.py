@@ -1,0 +1,86 @@
+"""`warnhub serve`, `warnhub db`, `warnhub key`, `warnhub channels`."""
+
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from warnhub.app import create_app
+from warnhub.channels import installed_channels
+from warnhub.commands import asynchronous, fail, out, settings
+from warnhub.config import ConfigError
+from warnhub.crypto import make_key
+from warnhub.logs import set_up
+from warnhub.store.engine import Store
+from warnhub.store.migrate import SchemaError, check_store, head_revision, upgrade_store
+
+db = typer.Typer(help="数据库 / the database.", no_args_is_help=True)
+
+
+@db.command("upgrade")
+@asynchronous
+async def upgrade(revision: str = "head") -> None:
+    """迁移到最新结构 / migrate to the newest schema."""
+    store = Store(settings().database_url)
+    before, after = await upgrade_store(store, revision)
+    await store.close()
+    out.print(f"schema {before or '(none)'} → {after}")
+
+
+@db.command("status")
+@asynchronous
+async def status() -> None:
+    """当前结构版本 / which schema the database is at."""
+    store = Store(settings().database_url)
+    await check_store(store)
+    await store.close()
+    out.print(f"schema {head_revision()}: up to date")
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="port to listen on")] = None,
+) -> None:
+    """运行 WarnHub / run WarnHub: the API, the console and the engine in one process."""
+    given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+    try:
+        found = settings(**given)
+        set_up(found.log_level, found.log_json)
+        refuse_stranger(found.database_url)
+    except (ConfigError, SchemaError) as error:
+        fail(str(error))
+    config = uvicorn.Config(
+        create_app(found),
+        host=found.host,
+        port=found.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+        proxy_headers=False,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    if not server.started:
+        fail("the server did not start; the reason is in the log above", 1)
+
+
+@asynchronous
+async def refuse_stranger(url: str) -> None:
+    """Refuse a database whose schema this program does not know, before anything listens."""
+    store = Store(url)
+    try:
+        await check_store(store)
+    finally:
+        await store.close()
+
+
+def key() -> None:
+    """生成主密钥 / make a master key for WARNHUB_SECRET_KEY. Keep it: without it no address opens."""
+    out.print(make_key(), soft_wrap=True)
+
+
+def channels() -> None:
+    """已安装的渠道 / the channels that are installed."""
+    for name, point in sorted(installed_channels().items()):
+        out.print(f"{name:24}{point.value}")

@@ -1,0 +1,45 @@
+"""What field pages say: Chinese first, English beside it, whoever reads."""
+
+from typing import NamedTuple
+
+
+class Said(NamedTuple):
+    """The same in both languages."""
+
+    zh: str
+    en: str
+
+
+LEVELS = {
+    "red": Said("红色 Ⅰ级·特别严重", "Red"),
+    "orange": Said("橙色 Ⅱ级·严重", "Orange"),
+    "yellow": Said("黄色 Ⅲ级·较重", "Yellow"),
+    "blue": Said("蓝色 Ⅳ级·一般", "Blue"),
+}
+
+CHOICES = {
+    "received": Said("已收到", "Received"),
+    "moved": Said("已转移群众", "People moved"),
+    "help": Said("需要支援", "Need help"),
+    "cannot": Said("无法执行", "Cannot do it"),
+}
+
+OVER = {
+    "cancelled": Said("本预警已解除", "This warning was cancelled"),
+    "superseded": Said("本预警已被新预警取代", "A newer warning took its place"),
+    "expired": Said("本预警已过有效期", "This warning has expired"),
+    "rejected": Said("本预警没有发布", "This warning was not released"),
+    "pending": Said("本预警尚未发布", "This warning is not released yet"),
+}
+
+TROUBLES = {
+    "agent": Said(
+        "这次提交不像是人点的,没有记录。请用手机浏览器打开本页再选一次。", "Not recorded: please use a phone's browser."
+    ),
+    "trap": Said("这次提交不像是人填的,没有记录。请重新选择并提交。", "Not recorded: please choose again."),
+    "nonce": Said("没有记录。请在本页重新选择并提交。", "Not recorded: please choose again on this page."),
+    "fast": Said("太快了,没有记录。请看清内容,再选择并提交。", "Too fast, not recorded: please read, choose and send again."),
+    "old": Said("页面打开太久,没有记录。请重新选择并提交。", "This page was open too long: please choose again."),
+    "choice": Said("没有记录。请先选一项,再提交。", "Not recorded: please choose one first."),
+    "busy": Said("提交太多,没有记录。请等一分钟再试。", "Too many at once, not recorded: please try again in a minute."),
+}
