@@ -122,3 +122,9 @@ async def read_agency(conn: AsyncConnection, id: str) -> Agency | None:
 async def list_agencies(conn: AsyncConnection) -> list[Agency]:
     """All of them."""
     return [to_agency(row) for row in await conn.execute(select(tables.agency).order_by(tables.agency.c.id))]
+
+
+async def ensure_county(tx: Tx, name: str) -> None:
+    """The bureau itself as an agency; nobody ever holds its key."""
+    if await read_agency(tx.conn, COUNTY) is None:
+        await add_agency(tx, "warnhub", id=COUNTY, name=name)
