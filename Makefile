@@ -1,0 +1,38 @@
+# WarnHub 预警叫应平台. `make help` lists what can be asked for.
+
+ARGS ?=
+WITHOUT ?=
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench corpus setup clean
+
+help: ## 列出命令 / this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: ## 演示:虚构县、模拟运营商、一次红色预警 / the main job on this machine; ARGS="--once --json" prints one line of JSON and ends
+	@scripts/setup.sh run
+	@exec .venv/bin/warnhub demo $(ARGS)
+
+test: ## 检查与全部测试 / the checks and every test, on a real PostgreSQL, MQTT broker and Chromium; ARGS="tests/unit -k cap"
+	@scripts/setup.sh test "$(WITHOUT)"
+	@exec scripts/test.sh $(ARGS)
+
+check: ## 静态检查 / lint, form, types, import contracts, drift of the published schemas
+	@scripts/setup.sh test "postgresql mosquitto chromium fonts"
+	@exec scripts/check.sh
+
+corpus: ## 用公开预警语料核对解析 / check the parsers against a folder of public alerts; ARGS=folder
+	@scripts/setup.sh run
+	@exec .venv/bin/python scripts/corpus.py $(ARGS)
+
+setup: ## 只准备环境 / make this machine ready for `make test`, and nothing else
+	@scripts/setup.sh test "$(WITHOUT)"
+
+clean: ## 删除生成物 / remove what was generated, but not .venv
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+bench: ## 测量 / the benchmarks; ARGS="name …" for some of them
+	@scripts/setup.sh bench
+	@exec scripts/bench.sh $(ARGS)
