@@ -1,4 +1,4 @@
-"""Write the published contracts that come from the alert schema; with --check, say whether they have drifted.
+"""Write the published contracts that come from the code; with --check, say whether they have drifted.
 
 python scripts/contracts.py [--check]
 """
@@ -8,18 +8,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from warnhub.alert import Alert, Gate
+from warnhub.alert import Gate
+from warnhub.api.contract import alert_schema
+from warnhub.app import create_app
+from warnhub.config import Settings
 from warnhub.ingest import read_alerts
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
-FILLED = ("effective", "expires", "original")
 FORMS = {".json": "application/json", ".xml": "application/xml"}
 
 
-def alert_schema() -> dict[str, Any]:
-    """What an agency may POST: the alert, without what is filled in on the way."""
-    schema = Alert.model_json_schema()
-    schema["required"] = [name for name in schema["required"] if name not in FILLED]
+def publish_alert() -> dict[str, Any]:
+    """The schema of one alert, with its head."""
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "WarnHub alert",
@@ -27,12 +27,18 @@ def alert_schema() -> dict[str, Any]:
         "default life, and `original` is filled in. Points are longitude, latitude (WGS-84); radii are metres; times have "
         "an offset.",
     }
-    return head | {name: value for name, value in schema.items() if name not in head}
+    return head | {name: value for name, value in alert_schema().items() if name not in head}
+
+
+def publish_api() -> dict[str, Any]:
+    """The routes for machines. They are there before the application runs, so no database is asked."""
+    return create_app(Settings.model_construct()).openapi()
 
 
 def contracts() -> dict[str, str]:
     """Each published file and what it must say."""
-    return {"alert.schema.json": json.dumps(alert_schema(), ensure_ascii=False, indent=2) + "\n"}
+    made = {"alert.schema.json": publish_alert(), "openapi.json": publish_api()}
+    return {name: json.dumps(schema, ensure_ascii=False, indent=2) + "\n" for name, schema in made.items()}
 
 
 def drifted() -> list[str]:

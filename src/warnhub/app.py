@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from warnhub.api import alerts, health, hooks, warnings
+from warnhub.api.contract import Described
 from warnhub.api.problems import install_handlers
 from warnhub.config import Settings
 from warnhub.console.field import make_field
@@ -28,7 +29,7 @@ def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> F
         async with run_hub(made):
             yield
 
-    app = FastAPI(title=TITLE, version="1", lifespan=life, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    app = Described(title=TITLE, version="1", lifespan=life, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
     install_handlers(app)
     for router in (alerts.router, warnings.router, hooks.router, health.router):
         app.include_router(router)

@@ -1,0 +1,139 @@
+"""The published contract of the API: what FastAPI reads off the routes, and what it cannot see there.
+
+It cannot see the body of an alert (read as bytes, in the form the agency already has), the keys, and the form of a refusal.
+"""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from warnhub.alert import Alert, Problem
+from warnhub.api.problems import MEDIA
+
+REF = "#/components/schemas/{model}"
+FILLED = ("effective", "expires", "original")
+ABOUT = (
+    "Alerts in, warnings out. An agency posts with its own key and sees its own; a person uses an API token and sees all. "
+    "Times in answers are milliseconds since 1970 (UTC) unless they are text. Every refusal is a problem document (RFC 9457) "
+    "whose `errors` name field, rule and value."
+)
+KEYS = {
+    "key": {"type": "http", "scheme": "bearer", "description": "an agency's key, or a person's API token"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "the same key in a header of its own"},
+}
+REFUSED = {
+    "401": "no key, or one that is not known",
+    "403": "not in this caller's scope",
+    "404": "there is no such thing, or it is not this caller's",
+    "409": "it does not fit what is there already",
+    "413": "too large",
+    "415": "a form that is not taken",
+    "422": "it cannot be read; each error names field, rule and value",
+}
+EVERY = ("401", "422")
+DECIDE = ("403", "409")
+MORE = {"post_alert": ("403", "409", "413", "415"), "release": DECIDE, "reject": DECIDE, "cancel": DECIDE}
+
+
+def alert_schema(ref: str = "#/$defs/{model}") -> dict[str, Any]:
+    """What an agency may POST: the alert, without what is filled in on the way. Its parts are under `$defs`."""
+    schema = Alert.model_json_schema(ref_template=ref)
+    schema["required"] = [name for name in schema["required"] if name not in FILLED]
+    return schema
+
+
+class Described(FastAPI):
+    """An application that says of itself what is published in `schemas/openapi.json`."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document of the routes that machines use; made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = make_contract(self)
+        return self.openapi_schema
+
+
+def make_contract(app: FastAPI) -> dict[str, Any]:
+    """The document, from the routes as they are now."""
+    made = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=app.routes)
+    made["paths"] = {path: methods for path, methods in made["paths"].items() if path.startswith("/v1/")}
+    schemas = made["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    alert = alert_schema(REF)
+    schemas |= alert.pop("$defs") | {"Alert": alert, "Refusal": refusal_schema(), "Taken": taken_schema()}
+    schemas["Problem"] = Problem.model_json_schema(ref_template=REF)
+    schemas["Problem"].pop("$defs", None)
+    made["components"]["securitySchemes"] = KEYS
+    made["security"] = [{name: []} for name in KEYS]
+    for path, methods in made["paths"].items():
+        for operation in methods.values():
+            describe_operation(operation, path)
+    describe_post(made["paths"]["/v1/alerts"]["post"])
+    stream = made["paths"]["/v1/warnings/{uid}/stream"]["get"]["responses"]["200"]
+    stream["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+    made["components"]["schemas"] = dict(sorted(schemas.items()))
+    return made
+
+
+def describe_operation(operation: dict[str, Any], path: str) -> None:
+    """A name that code can have, and how it refuses."""
+    name = operation["summary"].lower().replace(" ", "_")
+    operation["operationId"] = name
+    named = ("404",) if "{uid}" in path else ()
+    for status in sorted({*EVERY, *named, *MORE.get(name, ())}):
+        content = {MEDIA: {"schema": {"$ref": REF.format(model="Refusal")}}}
+        operation["responses"][status] = {"description": REFUSED[status], "content": content}
+
+
+def describe_post(operation: dict[str, Any]) -> None:
+    """The body in its three forms, the key against repeats, and the answer."""
+    xml = {"schema": {"type": "string", "description": "OASIS CAP 1.0 to 1.2, or the national profile; see docs/guide.md"}}
+    alert = {"schema": {"$ref": REF.format(model="Alert")}}
+    content = {"application/json": alert, "application/cap+xml": xml, "application/xml": xml}
+    operation["requestBody"] = {"required": True, "content": content}
+    key = {"type": "string", "minLength": 1, "maxLength": 255}
+    about = "the same key with the same alert is answered as the first time; with another alert it is refused"
+    operation["parameters"] = [{"name": "Idempotency-Key", "in": "header", "schema": key, "description": about}]
+    one = {"$ref": REF.format(model="Taken")}
+    many = {"type": "object", "required": ["alerts"], "properties": {"alerts": {"type": "array", "items": one}}}
+    for status, words in (("201", "taken"), ("200", "taken before; nothing happens again")):
+        operation["responses"][status] = {
+            "description": f"{words}. `alerts` where the document held several",
+            "content": {"application/json": {"schema": {"anyOf": [one, many]}}},
+        }
+
+
+def taken_schema() -> dict[str, Any]:
+    """What an agency is told of its alert."""
+    states = {
+        "released": "it leaves now",
+        "pending": "an officer must release it",
+        "held": "an officer must look at it first: `notes` say why",
+        "kept": "kept, and never sent (a test, a draft, or what it refers to was never sent)",
+        "ended": "it ended what was still waiting",
+    }
+    words = "; ".join(f"{name}: {meaning}" for name, meaning in states.items())
+    properties = {
+        "id": {"type": "string"},
+        "state": {"type": "string", "enum": list(states), "description": words},
+        "warning": {"type": ["string", "null"], "description": "the warning it led to"},
+        "repeated": {"type": "boolean"},
+        "reasons": {"type": "array", "items": {"type": "string"}, "description": "why it was decided so"},
+        "notes": {"type": "array", "items": {"$ref": REF.format(model="Problem")}},
+        "links": {"type": "object", "additionalProperties": {"type": "string"}},
+    }
+    return {"type": "object", "title": "Taken", "required": list(properties), "properties": properties}
+
+
+def refusal_schema() -> dict[str, Any]:
+    """RFC 9457, with one entry of `errors` for each thing wrong."""
+    error = {name: {"type": "string"} for name in ("path", "rule", "message")} | {"value": {}}
+    errors = {"type": "array", "items": {"type": "object", "required": ["path", "rule", "message"], "properties": error}}
+    properties = {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "errors": errors,
+    }
+    return {"type": "object", "title": "Refusal", "required": list(properties), "properties": properties}
