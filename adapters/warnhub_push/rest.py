@@ -48,6 +48,7 @@ class JpushSettings(ChannelSettings):
     poll: float = 10.0
     asks: int = 50
     rate: float = 5.0
+    links: bool = False
 
 
 class Rest:

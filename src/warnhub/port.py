@@ -201,7 +201,8 @@ class ChannelSettings(BaseModel):
 
     `rate` is calls a second, `parallel` calls in flight, `timeout` seconds for a call, `weight` its share beside other
     providers of the channel. `routes` are the kinds of address it carries (`cn` and `intl` numbers, `jpush` and `fcm`
-    registrations); () is every kind.
+    registrations); () is every kind. `links`: whether its messages carry each recipient's own page; where a provider takes one
+    text for many, that makes one call a person.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -212,6 +213,7 @@ class ChannelSettings(BaseModel):
     timeout: float = 10.0
     weight: float = 1.0
     routes: tuple[str, ...] = ()
+    links: bool = True
 
 
 class Channel(Protocol):

@@ -204,7 +204,8 @@ class Worker:
         base = self.settings.public_url
         rule = story.rules.get(Role(batch.role))
         loud = rule.loudspeaker if rule else None
-        link = f"{base}/a/{self.keys.link_token(batch.wave, entry.recipient)}" if asks_back(story, batch.role) else ""
+        linked = asks_back(story, batch.role) and self.lines[batch.provider].provider.settings.links
+        link = f"{base}/a/{self.keys.link_token(batch.wave, entry.recipient)}" if linked else ""
         channel, _, provider = batch.provider.partition(".")
         return Outgoing(
             reference=reference,

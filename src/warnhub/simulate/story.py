@@ -15,8 +15,8 @@ def rainstorm_xml(now: datetime, county: str, towns: list[tuple[str, str]]) -> b
     names = "、".join(name for _, name in towns)
     said = f"{local.year}年{local.month:02}月{local.day:02}日{local.hour:02}时{local.minute:02}分"
     text = (
-        f"云岭县气象台{said}发布暴雨红色预警:过去3小时{names}降雨量已达100毫米以上,预计降雨仍将持续,"
-        "山洪、滑坡、泥石流风险很高,请立即转移危险地带人员,停止户外活动。"
+        f"云岭县气象台{said}发布暴雨红色预警:过去3小时我县大部降雨量已达100毫米以上,预计仍将持续,山洪、滑坡风险很高,"
+        "请立即转移危险地带人员。"
     )
     root = etree.Element("alert")
     stamp = local.strftime("%Y%m%d%H%M%S")
@@ -46,7 +46,7 @@ def rainstorm_xml(now: datetime, county: str, towns: list[tuple[str, str]]) -> b
         "senderName": "值班签发员",
         "headline": "云岭县气象台发布暴雨红色预警[I级/特别严重]",
         "description": text,
-        "instruction": "立即转移危险地带群众;停止集会、停课、停业;注意防范山洪、滑坡、泥石流。",
+        "instruction": "立即转移危险地带群众。",
     }
     for name, value in fields.items():
         etree.SubElement(info, name).text = value
@@ -101,8 +101,8 @@ def landslide_cap(now: datetime, identifier: str, severity: str, ring: list[tupl
     add(info, "expires", (now + timedelta(hours=12)).astimezone(ZONE).isoformat(timespec="seconds"))
     add(info, "senderName", "云岭县自然资源局")
     add(info, "headline", f"云岭县自然资源局{'更新' if before else '发布'}滑坡{colour}预警")
-    add(info, "description", "坡体位移加快,24小时位移超过40毫米,发生滑坡的可能性大。")
-    add(info, "instruction", "请坡下群众按撤离路线转移到安置点,不要返回取物。")
+    add(info, "description", "坡体24小时位移超过40毫米,发生滑坡的可能性大。")
+    add(info, "instruction", "坡下群众请转移到安置点。")
     area = etree.SubElement(info, f"{{{CAP}}}area")
     add(area, "areaDesc", "滑坡隐患点周边")
     add(area, "polygon", " ".join(f"{lat:.5f},{lon:.5f}" for lon, lat in ring))

@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from warnhub.client import make_client, make_transport
+
 LINK = re.compile(r"https?://[^\s\"'<>]+/a/[A-Za-z0-9_-]+")
 FIELD = re.compile(r"<input[^>]*>")
 ATTRIBUTE = re.compile(r"(\w+)=\"([^\"]*)\"")
@@ -26,7 +28,8 @@ class Townsfolk:
         self.counts: Counter[str] = Counter()
         self.seen: set[str] = set()
         self.tasks: set[asyncio.Task[None]] = set()
-        self.http = httpx.AsyncClient(timeout=10, headers={"user-agent": "Mozilla/5.0 (Linux; Android 14) MicroMessenger/8.0"})
+        self.http = make_client(make_transport(), 10)
+        self.http.headers["user-agent"] = "Mozilla/5.0 (Linux; Android 14) MicroMessenger/8.0"
 
     def hear(self, what: dict[str, Any]) -> None:
         """A carrier took a message; if it has a link, its owner may answer."""
