@@ -1,22 +1,91 @@
-"""A migrated store and the keys of one installation."""
+"""A migrated store on each database, and the keys of one installation."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from postgres import Server
 
 from warnhub.crypto import KeyRing, make_key
 from warnhub.store.engine import Store
 from warnhub.store.migrate import upgrade_store
 
+BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+Opener = Callable[..., Store]
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database at the newest schema, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "warnhub.sqlite3"
+
+    async def make() -> None:
+        store = Store(f"sqlite:///{path}")
+        await upgrade_store(store)
+        await store.close()
+
+    asyncio.run(make())
+    return path
+
+
+@pytest.fixture(params=BOTH)
+def backend(request: pytest.FixtureRequest) -> str:
+    """Which database: every test of the store runs on both."""
+    return str(request.param)
+
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+def server(backend: str, request: pytest.FixtureRequest) -> Server | None:
+    """The session's PostgreSQL; None where the test runs on SQLite."""
+    return request.getfixturevalue("postgres") if backend == "postgres" else None
+
+
+@pytest.fixture
+async def place(server: Server | None, migrated: Path, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[str]]]:
+    """Makes databases, migrated or empty, and gives their URLs."""
+    made: list[str] = []
+
+    async def make(filled: bool = True) -> str:
+        if server is not None:
+            made.append(await server.make() if filled else await server.make("template1"))
+            return server.url(made[-1])
+        path = tmp_path / f"warnhub-{len(list(tmp_path.iterdir()))}.sqlite3"
+        if filled:
+            shutil.copy(migrated, path)
+        return f"sqlite:///{path}"
+
+    yield make
+    for name in made:
+        assert server is not None
+        await server.drop(name)
+
+
+@pytest.fixture
+async def url(place: Callable[..., Awaitable[str]]) -> str:
+    """Where a database at the newest schema is."""
+    return await place()
+
+
+@pytest.fixture
+async def opened(url: str) -> AsyncIterator[Opener]:
+    """Opens stores on the same database, as several processes would; each may have a clock."""
+    stores: list[Store] = []
+
+    def open_store(clock: Callable[[], int] | None = None) -> Store:
+        stores.append(Store(url, clock))
+        return stores[-1]
+
+    yield open_store
+    for store in stores:
+        await store.close()
+
+
+@pytest.fixture
+async def store(opened: Opener) -> Store:
     """An empty store at the newest schema."""
-    made = Store(f"sqlite:///{tmp_path / 'warnhub.sqlite3'}")
-    await upgrade_store(made)
-    yield made
-    await made.close()
+    return opened()
 
 
 @pytest.fixture

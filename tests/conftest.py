@@ -1,0 +1,19 @@
+"""What tests of several folders share."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from postgres import Server, find_programs, serve_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A real PostgreSQL, for the whole session."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL 15 or later is installed in /usr/lib/postgresql")
+    if shutil.which("setpriv") is None:
+        pytest.skip("no setpriv here: PostgreSQL cannot be started as somebody else")
+    with serve_postgres(programs) as server:
+        yield server
