@@ -30,7 +30,7 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
     elif command -v sudo >/dev/null; then
-        sudo "$@"
+        sudo -- "$@"
     else
         fail "this needs root, and there is no sudo" "ask an administrator to run: $*"
     fi
@@ -58,13 +58,18 @@ install_packages() {
     update_lists "$*"
     quiet_services
     say "apt-get install $* …"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" >/dev/null ||
+    local said
+    said=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" 2>&1) || {
+        tail -n 15 <<<"$said"
         fail "apt-get could not install: $*" "is there a network, and are the package sources right? Try: apt-get update"
+    }
 }
 
 # Whether apt knows a package that is more than a pointer to a snap.
 real_package() {
-    apt-cache show "$1" 2>/dev/null | grep -q '^Version:' && ! apt-cache show "$1" | grep -qiE '^(Version:.*snap|Depends:.*snapd|Pre-Depends:.*snapd)'
+    local known
+    known=$(apt-cache show "$1" 2>/dev/null) || return 1
+    grep -q '^Version:' <<<"$known" && ! grep -qiE '^(Version:.*snap|(Pre-)?Depends:.*snapd)' <<<"$known"
 }
 
 # ---------------------------------------------------------------- Python
@@ -124,8 +129,24 @@ synced() {
 
 wanted() { [[ $WITHOUT != *" $1 "* ]]; }
 
+OLDEST_SERVER=15
+
+newest_server() {
+    local folder newest=0
+    for folder in /usr/lib/postgresql/*/bin/initdb; do
+        folder=${folder#/usr/lib/postgresql/}
+        folder=${folder%%/*}
+        [[ $folder =~ ^[0-9]+$ ]] && [ "$folder" -gt "$newest" ] && newest=$folder
+    done
+    echo "$newest"
+}
+
 need_postgresql() {
-    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || install_packages postgresql
+    [ "$(newest_server)" -lt $OLDEST_SERVER ] || return 0
+    install_packages postgresql
+    [ "$(newest_server)" -ge $OLDEST_SERVER ] ||
+        fail "the tests need PostgreSQL $OLDEST_SERVER or newer; apt has $(newest_server)" \
+            "install a newer one, or leave its tests out: make test WITHOUT=postgresql"
 }
 
 need_mosquitto() {
@@ -139,7 +160,11 @@ need_fonts() {
 # Tests ask for `chromium`; a browser under another name gets that name in the environment's bin.
 need_chromium() {
     PATH=$PWD/$VENV/bin:$PATH
-    works chromium && return
+    works chromium || find_browser
+    works playwright || install_packages libatomic1
+}
+
+find_browser() {
     local name
     for name in chromium-browser google-chrome google-chrome-stable; do
         if works "$name"; then
@@ -153,7 +178,8 @@ need_chromium() {
         return
     fi
     say "apt has no Chromium of its own here (Ubuntu's is a snap); asking Playwright for one …"
-    if as_root "$PWD/$VENV/bin/playwright" install-deps chromium >/dev/null && $VENV/bin/playwright install chromium >/dev/null; then
+    works playwright || install_packages libatomic1
+    if as_root "$PWD/$VENV/bin/playwright" install-deps chromium >/dev/null && playwright install chromium >/dev/null; then
         name_browser "$($VENV/bin/python -c 'from playwright.sync_api import sync_playwright as s
 with s() as p: print(p.chromium.executable_path)')"
     fi
@@ -162,7 +188,7 @@ with s() as p: print(p.chromium.executable_path)')"
         "or leave those tests out: make test WITHOUT=chromium"
 }
 
-works() { command -v "$1" >/dev/null && timeout 20 "$1" --no-sandbox --version >/dev/null 2>&1; }
+works() { command -v "$1" >/dev/null && timeout 20 "$1" --version >/dev/null 2>&1; }
 
 name_browser() {
     printf '#!/bin/sh\nexec "%s" "$@"\n' "$1" >$VENV/bin/chromium
