@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx
 import structlog
@@ -28,11 +30,13 @@ from warnhub.feedback.clock import Clock
 from warnhub.feedback.escalation import Escalation
 from warnhub.feedback.receipts import Receipts
 from warnhub.monitor.board import Board
+from warnhub.monitor.metrics import PARTS_FAILED
 from warnhub.monitor.watch import Monitor
 from warnhub.plan.audience import Places
 from warnhub.plan.planner import Planner
 from warnhub.plan.policy import Policy
 from warnhub.port import Listens, Report
+from warnhub.store.agencies import ensure_county
 from warnhub.store.engine import Store
 from warnhub.store.migrate import check_store
 from warnhub.store.policies import load_policies
@@ -80,27 +84,27 @@ class Hub:
         self.places.__dict__.update(fresh.__dict__)
 
     async def run(self) -> None:
-        """The engine: everything that works without being asked. Ends when cancelled, or with the first part that breaks."""
+        """The engine: everything that works without being asked, until cancelled."""
         for name, code in (await self.stopped()).items():
             if name in self.worker.lines:
                 self.worker.lines[name].stopped = code
         await self.clock.watch_leases(everything=self.store.sqlite)
+        parts: dict[str, Callable[[], Awaitable[None]]] = {
+            "bus": self.bus.run,
+            "worker": self.worker.run,
+            "clock": partial(self.clock.run, self.bus),
+            "escalation": partial(self.escalation.run, self.bus),
+            "receipts": self.receipts.run,
+            "living": partial(self.living.run, self.bus),
+            "board": partial(self.board.run, self.bus),
+        }
+        for name, provider in self.providers.items():
+            adapter: object = provider.adapter
+            if isinstance(adapter, Listens):
+                parts[f"listen-{name}"] = partial(self.listen, name, adapter)
         async with asyncio.TaskGroup() as group:
-            parts = {
-                "bus": self.bus.run(),
-                "worker": self.worker.run(),
-                "clock": self.clock.run(self.bus),
-                "escalation": self.escalation.run(self.bus),
-                "receipts": self.receipts.run(),
-                "living": self.living.run(self.bus),
-                "board": self.board.run(self.bus),
-            }
             for name, part in parts.items():
-                group.create_task(part, name=name)
-            for name, provider in self.providers.items():
-                adapter: object = provider.adapter
-                if isinstance(adapter, Listens):
-                    group.create_task(self.listen(name, adapter), name=f"listen-{name}")
+                group.create_task(keep_running(name, part), name=name)
             self.running = True
 
     async def stopped(self) -> dict[str, str]:
@@ -123,6 +127,21 @@ class Hub:
         await self.store.close()
 
 
+async def keep_running(name: str, part: Callable[[], Awaitable[None]]) -> None:
+    """Run one part of the engine, again and again: what breaks it is logged, and the desk goes on after 1, 2, 4 … 30 s."""
+    wait = 1.0
+    while True:
+        started = time.monotonic()
+        try:
+            await part()
+            return
+        except Exception as error:  # noqa: BLE001 - the task boundary: a lost database or a bug must not end the engine
+            log.error("engine.part_failed", part=name, error=type(error).__name__, exc_info=error)
+            PARTS_FAILED.labels(name).inc()
+        wait = 1.0 if time.monotonic() - started > 60 else min(30.0, wait * 2)
+        await asyncio.sleep(wait)
+
+
 async def make_hub(
     settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None, clock: Callable[[], int] | None = None
 ) -> Hub:
@@ -131,6 +150,8 @@ async def make_hub(
     await check_store(store)
     keys = KeyRing(settings.secret_key.get_secret_value())
     await check_key(store, keys)
+    async with store.write() as tx:
+        await ensure_county(tx, settings.county.bureau)
     transport = transport or make_transport()
     providers = make_providers(settings.providers, transport)
     bus = LocalBus(store)

@@ -252,9 +252,8 @@ async def settled(hub: Hub, summaries: list[Summary]) -> bool:
     async with hub.store.read() as conn:
         now = await hub.store.now(conn)
         unplanned = await conn.scalar(text("SELECT count(*) FROM warning WHERE state = 'released' AND planned_at IS NULL"))
-        busy = await conn.scalar(
-            text("SELECT count(*) FROM batch WHERE state = 1 OR (state = 0 AND due_at <= :soon)"), {"soon": now + 2_000}
-        )
+        waiting = "SELECT count(*) FROM batch WHERE state = 1 OR (state = 0 AND (attempt > 0 OR due_at <= :soon))"
+        busy = await conn.scalar(text(waiting), {"soon": now + 2_000})
     confirmed = sum(summary.people.confirmed for summary in summaries)
     return not unplanned and not busy and confirmed > 0
 

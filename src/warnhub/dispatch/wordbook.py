@@ -26,7 +26,8 @@ class Story:
     alert: Alert
     agency: str
     rules: dict[Role, Rule | None]
-    words: dict[tuple[str, str, str], Words]
+    words: dict[tuple[str, str, str, int], Words]
+    previous: Level | None = None
 
 
 class Wordbook:
@@ -46,16 +47,19 @@ class Wordbook:
                 assert warning is not None
                 alert = await warning_alert(conn, warning)
                 agency = await read_agency(conn, warning.agency_id)
+                before = await read_warning(conn, warning.previous_id) if warning.previous_id else None
             policy = self.policies[warning.policy]
             rules = {role: match_rule(policy, warning.hazard_class, Level(warning.level), role) for role in Role}
             self.stories[number] = Story(warning, alert, agency.name if agency else alert.sender, rules, {})
+            if before is not None and warning.kind != "cancel":
+                self.stories[number].previous = Level(before.level)
             while len(self.stories) > KEPT:
                 self.stories.popitem(last=False)
         return self.stories[number]
 
-    def words(self, story: Story, channel: str, role: str, language: str) -> Words:
-        """What the warning says to `role` on `channel` in `language`."""
-        key = (channel, role, language)
+    def words(self, story: Story, channel: str, role: str, language: str, round_: int = 1) -> Words:
+        """What the warning says to `role` on `channel` in `language`; from the second round on it says so."""
+        key = (channel, role, language, round_)
         if key not in story.words:
             story.words[key] = make_words(
                 self.wording,
@@ -66,6 +70,8 @@ class Wordbook:
                 drill=story.warning.drill is not None,
                 agency=story.agency,
                 confirm=asks_back(story, role),
+                again=round_,
+                previous=story.previous,
             )
         return story.words[key]
 

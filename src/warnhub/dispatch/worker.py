@@ -210,7 +210,7 @@ class Worker:
         return Outgoing(
             reference=reference,
             address=self.keys.unseal(entry.address),
-            words=self.wordbook.words(story, batch.channel, batch.role, entry.language),
+            words=self.wordbook.words(story, batch.channel, batch.role, entry.language, batch.round),
             lane=batch.lane,
             expires=expiry(story),
             link=link,

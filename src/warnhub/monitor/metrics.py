@@ -13,3 +13,4 @@ OLDEST = Gauge("warnhub_oldest_batch_seconds", "Age of the oldest batch that is 
 ORPHANS = Gauge("warnhub_orphan_receipts", "Receipts whose delivery is not found yet")
 DRIFT = Gauge("warnhub_tally_drift", "Deliveries by which counts and rows differ, as the auditor last saw it")
 INGEST = Histogram("warnhub_ingest_seconds", "POST to committed", buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5))
+PARTS_FAILED = Counter("warnhub_parts_failed", "Parts of the engine that broke and were started again", ["part"])

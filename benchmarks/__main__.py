@@ -1,0 +1,23 @@
+"""`python -m benchmarks NAME [options]`: one figure, beside its ceiling, in one run."""
+
+import sys
+
+from benchmarks import fanout, voice
+
+NAMES = {
+    "bulk": lambda argv: fanout.main("bulk", argv),
+    "single": lambda argv: fanout.main("single", argv),
+    "voice": voice.main,
+}
+
+
+def main() -> None:
+    """Run the benchmark that is named."""
+    if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
+        print(f"python -m benchmarks {' | '.join(NAMES)} [--help]", file=sys.stderr)
+        raise SystemExit(2)
+    NAMES[sys.argv[1]](sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()
