@@ -62,8 +62,8 @@ def make_contract(app: FastAPI) -> dict[str, Any]:
         schemas.pop(name, None)
     alert = alert_schema(REF)
     schemas |= alert.pop("$defs") | {"Alert": alert, "Refusal": refusal_schema(), "Taken": taken_schema()}
-    schemas["Problem"] = Problem.model_json_schema(ref_template=REF)
-    schemas["Problem"].pop("$defs", None)
+    problem = Problem.model_json_schema(ref_template=REF)
+    schemas |= problem.pop("$defs") | {"Problem": problem}
     made["components"]["securitySchemes"] = KEYS
     made["security"] = [{name: []} for name in KEYS]
     for path, methods in made["paths"].items():
@@ -110,8 +110,8 @@ def taken_schema() -> dict[str, Any]:
         "released": "it leaves now",
         "pending": "an officer must release it",
         "held": "an officer must look at it first: `notes` say why",
-        "kept": "kept, and never sent (a test, a draft, or what it refers to was never sent)",
-        "ended": "it ended what was still waiting",
+        "kept": "kept, and never sent: an acknowledgement, an error, a draft or a system message",
+        "ended": "a cancel of what nobody had been told: nothing more to do",
     }
     words = "; ".join(f"{name}: {meaning}" for name, meaning in states.items())
     properties = {
