@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import httpx
 import structlog
@@ -35,6 +36,9 @@ from warnhub.monitor.watch import Monitor
 from warnhub.plan.audience import Places
 from warnhub.plan.planner import Planner
 from warnhub.plan.policy import Policy
+from warnhub.plan.templates import WordingError
+from warnhub.plan.trial import check_words
+from warnhub.plan.wording import Wording
 from warnhub.port import Listens, Report
 from warnhub.store.agencies import ensure_county
 from warnhub.store.engine import Store
@@ -69,6 +73,7 @@ class Hub:
     board: Board
     transport: httpx.AsyncBaseTransport
     running: bool = False
+    map_stamp: tuple[Any, ...] = ()
     tasks: list["asyncio.Task[None]"] = field(default_factory=list)
 
     @property
@@ -77,11 +82,23 @@ class Hub:
         found = [getattr(provider.adapter, "warning", "") for provider in self.providers.values()]
         return [notice for notice in found if notice]
 
-    async def reload_places(self) -> None:
-        """Take in a changed directory."""
+    async def reload(self) -> None:
+        """Take in what another process has changed: a new policy, a new map."""
         async with self.store.read() as conn:
-            fresh = await Places.load(conn)
-        self.places.__dict__.update(fresh.__dict__)
+            version = await conn.scalar(text("SELECT max(version) FROM policy"))
+            stamp = (await conn.execute(text("SELECT count(*), max(updated_at) FROM area"))).one()
+            if tuple(stamp) != self.map_stamp:
+                fresh = await Places.load(conn)
+                self.places.__dict__.update(fresh.__dict__)
+                self.map_stamp = tuple(stamp)
+        if version not in self.policies:
+            self.policies.update(await load_policies(self.store))
+
+    async def keep_fresh(self, every: float = 3.0) -> None:
+        """Reload until cancelled."""
+        while True:
+            await self.reload()
+            await asyncio.sleep(every)
 
     async def run(self) -> None:
         """The engine: everything that works without being asked, until cancelled."""
@@ -97,6 +114,7 @@ class Hub:
             "receipts": self.receipts.run,
             "living": partial(self.living.run, self.bus),
             "board": partial(self.board.run, self.bus),
+            "fresh": self.keep_fresh,
         }
         for name, provider in self.providers.items():
             adapter: object = provider.adapter
@@ -127,6 +145,14 @@ class Hub:
         await self.store.close()
 
 
+def try_templates(settings: Settings) -> None:
+    """Refuse a county's own templates that fail, before a warning needs them."""
+    try:
+        check_words(Wording(settings.county.signature, settings.county.zone, settings.words_dir))
+    except WordingError as error:
+        raise ConfigError(f"words_dir: {error}") from error
+
+
 async def keep_running(name: str, part: Callable[[], Awaitable[None]]) -> None:
     """Run one part of the engine, again and again: what breaks it is logged, and the desk goes on after 1, 2, 4 … 30 s."""
     wait = 1.0
@@ -135,7 +161,8 @@ async def keep_running(name: str, part: Callable[[], Awaitable[None]]) -> None:
         try:
             await part()
             return
-        except Exception as error:  # noqa: BLE001 - the task boundary: a lost database or a bug must not end the engine
+        # The task boundary: a lost database or a bug must not end the engine.
+        except Exception as error:
             log.error("engine.part_failed", part=name, error=type(error).__name__, exc_info=error)
             PARTS_FAILED.labels(name).inc()
         wait = 1.0 if time.monotonic() - started > 60 else min(30.0, wait * 2)
@@ -158,6 +185,8 @@ async def make_hub(
     async with store.read() as conn:
         places = await Places.load(conn)
     policies = await load_policies(store)
+    if settings.words_dir is not None:
+        try_templates(settings)
     planner = Planner(store, places, policies, by_channel(providers))
     wordbook = Wordbook(store, policies, settings.county, settings.words_dir)
     living = Living(store)

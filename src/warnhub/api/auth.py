@@ -1,5 +1,7 @@
 """Who is calling: an agency by its key, or a person by an API token."""
 
+import time
+from collections import OrderedDict
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -54,6 +56,7 @@ async def get_caller(request: Request, hub: HubDep) -> Caller:
     """Whoever calls; 401 for nobody. A wrong key is audited, without the key."""
     key = bearer(request)
     if not key:
+        await note_refusal(request, hub, "key.missing")
         raise unauthorised("no key was given; send `Authorization: Bearer <key>`", "MISSING_KEY")
     async with hub.store.read() as conn:
         agency = await find_agency(conn, key)
@@ -65,10 +68,38 @@ async def get_caller(request: Request, hub: HubDep) -> Caller:
         row = (await conn.execute(query)).first()
     if row is not None:
         return Caller(user=row.name, role=row.role)
-    async with hub.store.write() as tx:
-        origin = request.client.host if request.client else ""
-        await add_audit(tx, "unknown", "key.refused", request.url.path, {"from": origin})
+    await note_refusal(request, hub, "key.refused")
     raise unauthorised("this key is not known, or was withdrawn", "UNKNOWN_KEY")
+
+
+async def note_refusal(request: Request, hub: Hub, action: str) -> None:
+    """Audit it, at most once a second for each caller: knocking must not fill the disk."""
+    origin = request.client.host if request.client else ""
+    if REFUSALS.pass_by(f"{action} {origin}"):
+        async with hub.store.write() as tx:
+            await add_audit(tx, "unknown", action, request.url.path, {"from": origin})
+
+
+class Refusals:
+    """When each caller was last noted, the newest thousand."""
+
+    def __init__(self, every: float = 1.0) -> None:
+        self.every = every
+        self.seen: OrderedDict[str, float] = OrderedDict()
+
+    def pass_by(self, key: str) -> bool:
+        """Whether this one is to be noted."""
+        now = time.monotonic()
+        if now - self.seen.get(key, -1e9) < self.every:
+            return False
+        self.seen[key] = now
+        self.seen.move_to_end(key)
+        while len(self.seen) > 1_000:
+            self.seen.popitem(last=False)
+        return True
+
+
+REFUSALS = Refusals()
 
 
 def unauthorised(message: str, rule: str) -> Refusal:

@@ -185,7 +185,7 @@ async def policy_set(
             raise typer.Exit(1)
         async with store.write() as tx:
             fresh = await add_policy(tx, written, actor(), note)
-    out.print(f"version {fresh}; a running server takes it when it is restarted")
+    out.print(f"version {fresh}; a running server takes it within seconds; warnings made before keep theirs")
 
 
 @audit.command("verify")
