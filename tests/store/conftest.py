@@ -4,9 +4,11 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from postgres import Server
+from town import County, Hand, build_county
 
 from warnhub.crypto import KeyRing, make_key
 from warnhub.store.engine import Store
@@ -51,7 +53,7 @@ async def place(server: Server | None, migrated: Path, tmp_path: Path) -> AsyncI
         if server is not None:
             made.append(await server.make() if filled else await server.make("template1"))
             return server.url(made[-1])
-        path = tmp_path / f"warnhub-{len(list(tmp_path.iterdir()))}.sqlite3"
+        path = tmp_path / f"warnhub-{uuid4().hex}.sqlite3"
         if filled:
             shutil.copy(migrated, path)
         return f"sqlite:///{path}"
@@ -92,3 +94,15 @@ async def store(opened: Opener) -> Store:
 def keys() -> KeyRing:
     """The keys of an installation of its own."""
     return KeyRing(make_key())
+
+
+@pytest.fixture
+def hand() -> Hand:
+    """A clock that stands still until it is told."""
+    return Hand()
+
+
+@pytest.fixture
+async def county(opened: Opener, hand: Hand, keys: KeyRing) -> County:
+    """A small county on a store with that clock."""
+    return await build_county(opened(hand), hand, keys)

@@ -5,6 +5,7 @@ done is never done again. A batch's number is its step's number × `ROOM` plus i
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,8 @@ ROOM = 1 << 20
 class Cut:
     """What one step cuts.
 
-    `routes`: kinds of address this provider carries; () is all. `before`: channels that take a person first (mode `first`).
+    `routes`: kinds of address this provider carries; () is all. `before`: channels that take a person first (mode `first`),
+    with the kinds of address that any of their providers carries.
     `people`: only these recipients, for a round that is for some. `told_by`: only whom that earlier warning told this way.
     """
 
@@ -38,7 +40,7 @@ class Cut:
     rank: int
     size: int
     due_at: int
-    before: tuple[str, ...] = ()
+    before: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     people: tuple[int, ...] = ()
     told_by: int | None = None
     unconfirmed: bool = False
@@ -77,14 +79,25 @@ async def open_step(tx: Tx, cut: Cut) -> int | None:
     return int(row[0]) if row else None
 
 
-async def cut_targets(tx: Tx, warning: int, role: str, town: int, channels: tuple[str, ...], drill: str | None) -> int:
+def has_address(person: str, channels: Mapping[str, tuple[str, ...]]) -> tuple[str, dict[str, Any]]:
+    """The condition that `person` can be told by one of `channels` (channel → kinds of address carried; () is all)."""
+    bind: dict[str, Any] = {}
+    ways = []
+    for n, (channel, routes) in enumerate(channels.items()):
+        names = {f"k{n}_{m}": route for m, route in enumerate(routes)}
+        carried = f" AND h.route IN ({', '.join(f':{name}' for name in names)})" if routes else ""
+        ways.append(f"(h.channel = :c{n}{carried})")
+        bind |= names | {f"c{n}": channel}
+    return f"EXISTS (SELECT 1 FROM address h WHERE h.recipient_id = {person} AND h.bad IS NULL AND ({' OR '.join(ways)}))", bind
+
+
+async def cut_targets(
+    tx: Tx, warning: int, role: str, town: int, channels: Mapping[str, tuple[str, ...]], drill: str | None
+) -> int:
     """Everybody of `role` in a township's part of the extent; who has no usable address is counted as suppressed."""
     where, bind = target_filter(role, drill)
-    reach = (
-        "EXISTS (SELECT 1 FROM address a WHERE a.recipient_id = r.id AND a.bad IS NULL AND a.channel IN "
-        f"({', '.join(f':c{n}' for n in range(len(channels)))}))"
-    )
-    bind |= {"w": warning, "role": role, "town": town} | {f"c{n}": channel for n, channel in enumerate(channels)}
+    reach, more = has_address("r.id", channels)
+    bind |= {"w": warning, "role": role, "town": town} | more
     opted = "OR (r.opt_out AND r.role = 'resident')"
     deltas: Counter[Cell] = Counter()
     for rank, condition in ((Rank.PLANNED, f"{reach} AND NOT (1 = 0 {opted})"), (Rank.SUPPRESSED, f"(NOT {reach} {opted})")):
@@ -117,7 +130,9 @@ async def copy_targets(tx: Tx, warning: int, previous: int, role: str, town: int
         text(
             "INSERT INTO target (warning_id, recipient_id, town_id, role, state) "
             "SELECT :w, t.recipient_id, t.town_id, t.role, 0 FROM target t "
-            "WHERE t.warning_id = :p AND t.role = :role AND t.town_id = :town AND t.state >= 30 ON CONFLICT DO NOTHING"
+            "WHERE t.warning_id = :p AND t.role = :role AND t.town_id = :town AND (t.state >= 30 OR EXISTS ("
+            "SELECT 1 FROM wave v JOIN delivery d ON d.wave_id = v.id AND d.recipient_id = t.recipient_id "
+            "JOIN batch b ON b.id = d.batch_id WHERE v.warning_id = :p AND b.state = 1)) ON CONFLICT DO NOTHING"
         ),
         {"w": warning, "p": previous, "role": role, "town": town},
     )
@@ -178,11 +193,9 @@ def delivery_filter(cut: Cut) -> tuple[str, dict[str, Any]]:
         where += f" AND a.route IN ({', '.join(f':r{n}' for n in range(len(cut.routes)))})"
         bind |= {f"r{n}": route for n, route in enumerate(cut.routes)}
     if cut.before:
-        where += (
-            " AND NOT EXISTS (SELECT 1 FROM address b WHERE b.recipient_id = t.recipient_id AND b.bad IS NULL AND "
-            f"b.channel IN ({', '.join(f':b{n}' for n in range(len(cut.before)))}))"
-        )
-        bind |= {f"b{n}": channel for n, channel in enumerate(cut.before)}
+        earlier, more = has_address("t.recipient_id", cut.before)
+        where += f" AND NOT {earlier}"
+        bind |= more
     if cut.people:
         where += f" AND t.recipient_id IN ({', '.join(str(int(person)) for person in cut.people)})"
     if cut.told_by is not None:

@@ -80,7 +80,9 @@ class Planner:
 
     async def cut(self, tx: Tx, warning: Warning, role: Role, rule: Rule, town: int) -> None:
         """One role of one township: targets, then batches by channel, then what each person must confirm."""
-        channels = tuple(channel.value for channel in rule.channels if channel.value in self.channels)
+        channels: dict[str, tuple[str, ...]] = {
+            channel.value: self.carried(channel.value) for channel in rule.channels if channel.value in self.channels
+        }
         if not channels:
             return
         all_clear = warning.previous_id if warning.kind == "cancel" else None
@@ -89,10 +91,15 @@ class Planner:
         else:
             await copy_targets(tx, warning.id, all_clear, role.value, town)
         for place, channel in enumerate(channels):
-            before = channels[:place] if rule.mode == "first" else ()
+            before = dict(list(channels.items())[:place]) if rule.mode == "first" else {}
             await self.cut_channel(tx, warning, role.value, town, channel, rule, before=before, told_by=all_clear)
-        if all_clear is None:
+        if warning.kind != "cancel":
             await self.set_tasks(tx, warning, role, rule, town)
+
+    def carried(self, channel: str) -> tuple[str, ...]:
+        """The kinds of address that the providers of a channel carry between them; () is all."""
+        routes = [provider.settings.routes for provider in self.channels.get(channel, [])]
+        return tuple(sorted({route for kinds in routes for route in kinds})) if all(routes) else ()
 
     async def cut_channel(
         self,
@@ -108,7 +115,9 @@ class Planner:
         part: str = "",
         **only: Any,
     ) -> int:
-        """The batches of one channel, one step for each provider that carries it."""
+        """The batches of one channel, one step for each provider that carries it; none once the warning has ended."""
+        if not await is_living(tx, warning.id):
+            return 0
         wave = await open_wave(tx, warning.id, channel, round_, cause)
         due = due_time(warning, rule, self.policies[warning.policy].zone, tx.now)
         total = 0
@@ -169,8 +178,9 @@ async def set_repeat(tx: Tx, warning: int, role: str, rule: Rule, number: int) -
 
 
 async def is_living(tx: Tx, warning: int) -> bool:
-    """Whether the warning is still released, seen inside the transaction that would add to it."""
-    state = await tx.conn.scalar(text("SELECT state FROM warning WHERE id = :w"), {"w": warning})
+    """Whether the warning is still released; it stays so until this transaction, which would add to it, is committed."""
+    lock = "" if tx.conn.dialect.name == "sqlite" else "FOR SHARE"
+    state = await tx.conn.scalar(text(f"SELECT state FROM warning WHERE id = :w {lock}"), {"w": warning})
     return bool(state == LIVING)
 
 
