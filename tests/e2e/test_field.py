@@ -85,7 +85,7 @@ async def test_a_person_confirms(phone: httpx.AsyncClient, link: Link, hub: Hub)
     hub.hand.now += 4_000
     answer = await phone.post(link.path, data=form | {"choice": "moved", "text": " 转移 12 户 "})
     assert answer.status_code == 200
-    assert "已记录:已转移群众" in answer.text
+    assert "已记录：已转移群众" in answer.text
     assert await link.confirmed()
     async with hub.store.read() as conn:
         row = (await conn.execute(text("SELECT * FROM ack ORDER BY id DESC LIMIT 1"))).one()
@@ -99,12 +99,12 @@ async def test_an_answer_may_be_changed_but_not_repeated(phone: httpx.AsyncClien
     form = await load(phone, link) | {"choice": "received"}
     hub.hand.now += 3_000
     for _ in range(2):
-        assert "已记录:已收到" in (await phone.post(link.path, data=form)).text
+        assert "已记录：已收到" in (await phone.post(link.path, data=form)).text
     assert await link.acks() == [("human", "received")]
     later = await load(phone, link) | {"choice": "help"}
     hub.hand.now += 3_000
     answer = await phone.post(link.path, data=later)
-    assert "拨打 12379" in answer.text
+    assert "tel:12379" in answer.text
     assert await link.acks() == [("human", "received"), ("human", "help")]
 
 
@@ -257,7 +257,7 @@ async def test_what_is_over_says_so_and_asks_nothing(
     assert "<form" not in page.text
     hub.hand.now += 5_000
     late = await phone.post(link.path, data=form)
-    assert "已记录:需要支援" in late.text
+    assert "已记录：需要支援" in late.text
     assert ("human", "help") in await link.acks()
 
 

@@ -1,10 +1,96 @@
-"""The console's routes."""
+"""The console's pages: each address, who may open it, and the page behind it."""
 
-from fastapi import APIRouter
+from collections.abc import Awaitable, Callable
 
+import structlog
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from warnhub.console import decisions, details, doors, lists, people, stream
+from warnhub.console.assets import serve_asset
 from warnhub.console.hub import Hub
+from warnhub.console.visit import Console, Visit
+from warnhub.desk import Refusal
+
+log = structlog.get_logger(__name__)
+Page = Callable[[Visit], Awaitable[Response]]
+
+
+async def show_asset(visit: Visit) -> Response:
+    """Style, script, icon."""
+    response = serve_asset(visit.argument("name"))
+    if response is None:
+        raise HTTPException(404, "there is no such file")
+    return response
+
+
+async def lose_way(visit: Visit) -> Response:
+    """Any other address."""
+    raise HTTPException(404, "there is no such page")
+
+
+OPEN = ""
+"""No session is needed."""
+
+WARNING = "/warnings/{uid}"
+ROUTES: tuple[tuple[str, str, str, Page], ...] = (
+    ("GET", "/static/{name}", OPEN, show_asset),
+    ("GET", "/login", OPEN, doors.show_login),
+    ("POST", "/login", OPEN, doors.log_in),
+    ("POST", "/logout", "viewer", doors.log_out),
+    ("GET", "", "viewer", lists.show_list),
+    ("GET", "/stream", OPEN, stream.stream_list),
+    ("GET", WARNING, "viewer", details.show_warning),
+    ("GET", WARNING + "/stream", OPEN, stream.stream_warning),
+    ("GET", WARNING + "/people/{person}", "viewer", people.show_person),
+    ("POST", WARNING + "/people/{person}", "duty", people.take_word),
+    ("GET", WARNING + "/release", "duty", decisions.ask_release),
+    ("POST", WARNING + "/release", "duty", decisions.do_release),
+    ("GET", WARNING + "/reject", "duty", decisions.ask_reject),
+    ("POST", WARNING + "/reject", "duty", decisions.do_reject),
+    ("GET", WARNING + "/cancel", "duty", decisions.ask_cancel),
+    ("POST", WARNING + "/cancel", "duty", decisions.do_cancel),
+    ("GET", "/{rest:path}", OPEN, lose_way),
+    ("POST", "/{rest:path}", OPEN, lose_way),
+)
+
+
+async def serve(console: Console, request: Request, role: str, page: Page) -> Response:
+    """One request, from the door to the answer. Whatever goes wrong ends on a page that says what to do."""
+    visit = Visit(console, request)
+    try:
+        await visit.enter()
+        if role and visit.session is None:
+            return visit.dress(visit.to_login())
+        if request.method == "POST":
+            await visit.read_post(checked=bool(role))
+        if role and not visit.may(role):
+            raise HTTPException(403, f"this takes the role {role} or above")
+        response = await page(visit)
+    except HTTPException as error:
+        response = visit.sorry(error.status_code, str(error.detail))
+    except Refusal as error:
+        response = visit.sorry(error.status, error.title)
+    except Exception as error:
+        log.error("console.failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+        response = visit.sorry(500)
+    return visit.dress(response)
 
 
 def make_router(hub: Hub) -> APIRouter:
     """Everything under /console."""
-    return APIRouter(prefix="/console", include_in_schema=False)
+    router = APIRouter(prefix="/console", include_in_schema=False)
+    console = Console(hub)
+    for method, path, role, page in ROUTES:
+        router.add_api_route(path, make_endpoint(console, role, page), methods=[method], response_model=None)
+    return router
+
+
+def make_endpoint(console: Console, role: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
+    """A page as the framework wants it."""
+
+    async def endpoint(request: Request) -> Response:
+        return await serve(console, request, role, page)
+
+    return endpoint

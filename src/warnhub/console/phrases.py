@@ -11,10 +11,10 @@ class Said(NamedTuple):
 
 
 LEVELS = {
-    "red": Said("红色 Ⅰ级·特别严重", "Red"),
-    "orange": Said("橙色 Ⅱ级·严重", "Orange"),
-    "yellow": Said("黄色 Ⅲ级·较重", "Yellow"),
-    "blue": Said("蓝色 Ⅳ级·一般", "Blue"),
+    "red": Said("红色 I级·特别严重", "Red"),
+    "orange": Said("橙色 II级·严重", "Orange"),
+    "yellow": Said("黄色 III级·较重", "Yellow"),
+    "blue": Said("蓝色 IV级·一般", "Blue"),
 }
 
 CHOICES = {
@@ -34,12 +34,12 @@ OVER = {
 
 TROUBLES = {
     "agent": Said(
-        "这次提交不像是人点的,没有记录。请用手机浏览器打开本页再选一次。", "Not recorded: please use a phone's browser."
+        "这次提交不像是人点的，没有记录。请用手机浏览器打开本页再选一次。", "Not recorded: please use a phone's browser."
     ),
-    "trap": Said("这次提交不像是人填的,没有记录。请重新选择并提交。", "Not recorded: please choose again."),
+    "trap": Said("这次提交不像是人填的，没有记录。请重新选择并提交。", "Not recorded: please choose again."),
     "nonce": Said("没有记录。请在本页重新选择并提交。", "Not recorded: please choose again on this page."),
-    "fast": Said("太快了,没有记录。请看清内容,再选择并提交。", "Too fast, not recorded: please read, choose and send again."),
-    "old": Said("页面打开太久,没有记录。请重新选择并提交。", "This page was open too long: please choose again."),
-    "choice": Said("没有记录。请先选一项,再提交。", "Not recorded: please choose one first."),
-    "busy": Said("提交太多,没有记录。请等一分钟再试。", "Too many at once, not recorded: please try again in a minute."),
+    "fast": Said("太快了，没有记录。请看清内容，再选择并提交。", "Too fast, not recorded: please read, choose and send again."),
+    "old": Said("页面打开太久，没有记录。请重新选择并提交。", "This page was open too long: please choose again."),
+    "choice": Said("没有记录。请先选一项，再提交。", "Not recorded: please choose one first."),
+    "busy": Said("提交太多，没有记录。请等一分钟再试。", "Too many at once, not recorded: please try again in a minute."),
 }

@@ -1,0 +1,137 @@
+"""What a release would do, in numbers, before anybody releases: people by role and channel, messages, time."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from warnhub.alert import Level
+from warnhub.channels import Provider
+from warnhub.console.hub import Hub
+from warnhub.dispatch.wordbook import Story
+from warnhub.plan.estimate import Estimate, Load, Tariff, estimate_plan
+from warnhub.plan.policy import Rule, rules_for
+from warnhub.port import Bulk
+from warnhub.roles import Role
+from warnhub.store.census import Reach, count_reach
+from warnhub.store.warnings import Warning, warning_alert
+
+FRESH = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One role: how many are told, by which channels, how many have no usable address, and by when they must confirm."""
+
+    role: Role
+    people: int
+    channels: tuple[str, ...]
+    missed: int
+    within: int
+    """Seconds to confirm in; 0 where nobody is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The whole of it."""
+
+    shares: tuple[Share, ...]
+    estimate: Estimate
+    towns: int
+    villages: int
+
+    @property
+    def people(self) -> int:
+        """People told."""
+        return sum(share.people for share in self.shares if share.role.person)
+
+    @property
+    def devices(self) -> int:
+        """Loudspeakers and displays."""
+        return sum(share.people for share in self.shares if not share.role.person)
+
+    @property
+    def asked(self) -> int:
+        """People who must confirm."""
+        return sum(share.people for share in self.shares if share.within)
+
+    @property
+    def missed(self) -> int:
+        """People nobody can reach by these channels."""
+        return sum(share.missed for share in self.shares)
+
+
+class Forecasts:
+    """Forecasts of warnings, each kept for a few minutes: the census behind one is long in a large county."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.kept: dict[int, tuple[float, Forecast]] = {}
+
+    async def make(self, warning: Warning) -> Forecast:
+        """What releasing `warning` would do."""
+        known = self.kept.get(warning.id)
+        if known and time.monotonic() - known[0] < FRESH:
+            return known[1]
+        self.kept = {key: old for key, old in self.kept.items() if time.monotonic() - old[0] < FRESH}
+        made = await self.count(warning)
+        self.kept[warning.id] = time.monotonic(), made
+        return made
+
+    async def count(self, warning: Warning) -> Forecast:
+        """The same, counted now."""
+        hub = self.hub
+        async with hub.store.read() as conn:
+            alert = await warning_alert(conn, warning)
+            places = hub.places.rows(hub.places.select(alert.areas))
+            reach = await count_reach(conn, [(area, home) for area, _, home in places], warning.drill)
+        story = await hub.wordbook.story(warning.id)
+        rules = rules_for(hub.policies[warning.policy], warning.hazard_class, Level(warning.level))
+        told = {role: rule for role, rule in rules.items() if role.responsible or not warning.restricted}
+        usable = {provider.channel for provider in hub.providers.values()}
+        shares, counts = share_out(told, reach, usable)
+        homes = [area for area, _, home in places if home]
+        return Forecast(
+            tuple(shares),
+            estimate_plan(self.loads(story, counts), tariffs(hub.providers)),
+            towns=len({hub.places.towns[area] for area in homes}),
+            villages=len({hub.places.villages[area] for area in homes if hub.places.levels[area] >= 12}),
+        )
+
+    def loads(self, story: Story, counts: Mapping[tuple[Role, str], int]) -> Iterable[Load]:
+        """The words of each role and channel, to so many."""
+        for (role, channel), people in counts.items():
+            yield Load(channel, people, self.hub.wordbook.words(story, channel, role.value, "zh-CN"))
+
+
+def share_out(
+    rules: Mapping[Role, Rule], reach: Iterable[Reach], usable: set[str]
+) -> tuple[list[Share], Counter[tuple[Role, str]]]:
+    """(each role's share, people by role and channel)."""
+    people: Counter[Role] = Counter()
+    missed: Counter[Role] = Counter()
+    counts: Counter[tuple[Role, str]] = Counter()
+    for group in reach:
+        role = Role(group.role)
+        if role not in rules:
+            continue
+        wanted = [channel.value for channel in rules[role].channels if channel.value in usable & group.channels]
+        (people if wanted else missed)[role] += group.people
+        for channel in wanted[:1] if rules[role].mode == "first" else wanted:
+            counts[role, channel] += group.people
+    shares = []
+    for role, rule in rules.items():
+        if people[role] or missed[role]:
+            channels = tuple(channel.value for channel in rule.channels if counts[role, channel.value])
+            within = int(rule.confirm.within.total_seconds()) if rule.confirm else 0
+            shares.append(Share(role, people[role], channels, missed[role], within))
+    return shares, counts
+
+
+def tariffs(providers: Mapping[str, Provider]) -> dict[str, Tariff]:
+    """How many people a second each channel reaches, all its providers together."""
+    rates: dict[str, float] = {}
+    for provider in providers.values():
+        most = type(provider.adapter).most if isinstance(provider.adapter, Bulk) else 1
+        rates[provider.channel] = rates.get(provider.channel, 0.0) + provider.settings.rate * most
+    return {channel: Tariff(rate=rate) for channel, rate in rates.items()}

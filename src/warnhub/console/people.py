@@ -1,0 +1,108 @@
+"""One person of one warning: everything that was tried, everything they did, and what they said on the telephone."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from warnhub.console.details import find_frame, number
+from warnhub.console.scene import Scene, channel_name
+from warnhub.console.strings import STRINGS, say
+from warnhub.console.visit import Visit
+from warnhub.feedback.acks import CHOICES, Ack, Evidence
+from warnhub.store.answers import Asked, list_acts, list_messages, read_asked
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line of a person's history."""
+
+    at: int
+    kind: str
+    text: str
+    small: str = ""
+
+
+async def show_person(visit: Visit) -> Response:
+    """The page."""
+    scene, who = await find_person(visit)
+    return await person_page(visit, scene, who)
+
+
+async def person_page(visit: Visit, scene: Scene, who: Asked, status: int = 200, trouble: str = "") -> Response:
+    """The page, with what went wrong before."""
+    late = who.state == "late" or (who.state == "open" and who.due_at <= scene.summary.at)
+    given = {"warning": scene.warning, "drill": scene.drill, "who": who, "late": late, "trouble": trouble}
+    history = await read_history(visit, scene.warning.id, who.recipient)
+    return visit.page("person.html", status, history=history, acts=visit.may("duty"), **given)
+
+
+async def find_person(visit: Visit) -> tuple[Scene, Asked]:
+    """Who the path names, and the warning they are asked about; 404 otherwise."""
+    scene = (await find_frame(visit, 0.2)).scene
+    assert scene is not None
+    async with visit.hub.store.read() as conn:
+        who = await read_asked(conn, scene.warning.id, number(visit.argument("person")) or 0)
+    if who is None:
+        raise HTTPException(404, "nobody like that is asked about this warning")
+    return scene, who
+
+
+async def read_history(visit: Visit, warning: int, recipient: int) -> list[Moment]:
+    """Messages, receipts and answers, in order."""
+    async with visit.hub.store.read() as conn:
+        messages = await list_messages(conn, warning, recipient)
+        acts = await list_acts(conn, warning, recipient)
+    lines = [line for message in messages for line in tell_message(message, visit.lang)]
+    lines += [tell_act(act, visit.lang) for act in acts]
+    return sorted(lines, key=lambda line: line.at)
+
+
+def tell_message(message: dict[str, Any], lang: str) -> list[Moment]:
+    """One message: when it was handed over, and what became of it."""
+
+    def t(key: str) -> str:
+        return say(key, lang)
+
+    what = f"{channel_name(message['channel'], t)} · {say('round', lang, n=message['round'])}"
+    small = f"{message['provider']} ••••{message['tail']}" if message["channel"] == "sms" else message["provider"]
+    lines = []
+    if message["handed_at"]:
+        lines.append(Moment(message["handed_at"], "handed", f"{what} · {t('stage.accepted')}", small))
+    if message["state"] != "accepted":
+        why = " ".join(part for part in (reason_words(message["reason"], lang), message["code"]) if part)
+        at = message["settled_at"] or message["due_at"]
+        lines.append(Moment(at, message["state"], f"{what} · {t('delivery.' + message['state'])}", why or small))
+    return lines
+
+
+def reason_words(reason: str | None, lang: str) -> str:
+    """A failure's reason in plain words."""
+    if not reason:
+        return ""
+    return say(f"reason.{reason}", lang) if f"reason.{reason}" in STRINGS else reason
+
+
+def tell_act(act: dict[str, Any], lang: str) -> Moment:
+    """One answer, with what it is worth."""
+    words = say(f"evidence.{act['evidence']}", lang)
+    if act["choice"]:
+        words = f"{words}：{say('choice.' + act['choice'], lang)}"
+    note = f"「{act['text']}」" if act["text"] and act["human"] else ""
+    officer = act["officer"].partition(":")[2] if act["officer"] else ""
+    return Moment(act["at"], "answer" if act["human"] else "machine", words, f"{note} {officer}".strip())
+
+
+async def take_word(visit: Visit) -> Response:
+    """An officer spoke with them: it counts as told, with the officer's name."""
+    scene, who = await find_person(visit)
+    if scene.warning.state != "released":
+        raise HTTPException(409, f"this warning is {scene.warning.state}")
+    choice = visit.form.get("choice", "")
+    if choice not in CHOICES:
+        return await person_page(visit, scene, who, 422, "no_choice")
+    note = " ".join(visit.form.get("text", "").split())[:120]
+    ack = Ack(0, who.recipient, Evidence.TOLD, scene.warning.id, choice, note, by=visit.actor)
+    await visit.hub.acks.take(ack)
+    return visit.go(f"/warnings/{scene.warning.uid}#asked")
