@@ -22,6 +22,9 @@ check: ## 静态检查 / lint, form, types, import contracts, drift of the publi
 	@scripts/setup.sh test "postgresql mosquitto chromium fonts"
 	@exec scripts/check.sh
 
+bench: ## 测量 / how fast a warning fans out, beside the ceiling of the same run; ARGS="bulk --help", ARGS=voice
+	@exec scripts/bench.sh $(ARGS)
+
 corpus: ## 用公开预警语料核对解析 / check the parsers against a folder of public alerts; ARGS=folder
 	@scripts/setup.sh run
 	@exec .venv/bin/python scripts/corpus.py $(ARGS)
@@ -32,7 +35,3 @@ setup: ## 只准备环境 / make this machine ready for `make test`, and nothing
 clean: ## 删除生成物 / remove what was generated, but not .venv
 	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
-
-bench: ## 测量 / the benchmarks; ARGS="name …" for some of them
-	@scripts/setup.sh bench
-	@exec scripts/bench.sh $(ARGS)
