@@ -33,8 +33,11 @@ Gate = Callable[[int], Rank | None]
 async def hand_over(
     provider: Provider, items: Sequence[Item], lane: int, throttle: Throttle, gate: Gate
 ) -> AsyncIterator[list[Done]]:
-    """Hand over `items`, giving outcomes in groups as they come. An adapter's bug is one message's `unexpected`."""
-    if isinstance(provider.adapter, Bulk):
+    """Hand over `items`, giving outcomes in groups as they come. An adapter's bug is one message's `unexpected`.
+
+    Messages with a recipient's own link are a call each, whatever the adapter: throttle and gate stand before every one.
+    """
+    if isinstance(provider.adapter, Bulk) and not any(item.message.link for item in items):
         for start in range(0, len(items), type(provider.adapter).most):
             yield await send_group(provider, items[start : start + type(provider.adapter).most], lane, throttle, gate)
         return
@@ -46,10 +49,10 @@ async def send_group(provider: Provider, items: Sequence[Item], lane: int, throt
     """One bulk call."""
     adapter = provider.adapter
     assert isinstance(adapter, Bulk)
-    await throttle.acquire(lane)
-    stopped = {item.recipient: rank for item in items if (rank := gate(item.recipient)) is not None}
-    going = [item for item in items if item.recipient not in stopped]
-    results = await adapter.send_many([item.message for item in going]) if going else []
+    async with throttle.call(lane):
+        stopped = {item.recipient: rank for item in items if (rank := gate(item.recipient)) is not None}
+        going = [item for item in items if item.recipient not in stopped]
+        results = await adapter.send_many([item.message for item in going]) if going else []
     done = [Done(recipient, rank) for recipient, rank in stopped.items()]
     return done + [Done(item.recipient, result) for item, result in zip(going, results, strict=True)]
 
@@ -63,9 +66,9 @@ async def send_each(
 
     async def work() -> None:
         for item in waiting:
-            await throttle.acquire(lane)
-            rank = gate(item.recipient)
-            finished.put_nowait(Done(item.recipient, rank if rank is not None else await send_one(provider, item.message)))
+            async with throttle.call(lane):
+                rank = gate(item.recipient)
+                finished.put_nowait(Done(item.recipient, rank if rank is not None else await send_one(provider, item.message)))
 
     workers = [asyncio.create_task(work()) for _ in range(min(provider.settings.parallel, len(items)))]
     try:

@@ -1,21 +1,26 @@
-"""A provider account's rate: a token bucket whose last part only the urgent lanes may take."""
+"""A provider account's limits: a token bucket whose last part only the urgent lanes may take, and the calls in flight."""
 
 import asyncio
+import heapq
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 URGENT = 2
 RESERVE = 0.25
+ENDLESS = 1_000_000
 
 
 class Throttle:
-    """At most `rate` calls a second. `clock` is monotonic seconds; `sleep` waits."""
+    """At most `rate` calls a second, `parallel` at once. `clock` is monotonic seconds; `sleep` waits."""
 
     def __init__(
         self,
         rate: float,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], "asyncio.Future[None]"] | None = None,
+        parallel: int = ENDLESS,
     ) -> None:
         self.rate = rate
         self.capacity = max(1.0, rate / 4)
@@ -25,6 +30,9 @@ class Throttle:
         self.at = clock()
         self.paused_until = 0.0
         self.waiting = 0
+        self.free = parallel
+        self.queue: list[tuple[int, int, asyncio.Future[None]]] = []
+        self.order = itertools.count()
 
     def fill(self) -> None:
         """Add what time has brought."""
@@ -53,3 +61,39 @@ class Throttle:
             self.tokens -= 1
         finally:
             self.waiting -= 1
+
+    @asynccontextmanager
+    async def call(self, lane: int) -> AsyncIterator[None]:
+        """One call: its part of the rate, then a place among those in flight, the urgent first; held to the end of the block.
+
+        Whatever must be true of the call is to be asked inside: it may have waited.
+        """
+        await self.acquire(lane)
+        await self.enter(lane)
+        try:
+            yield
+        finally:
+            self.leave()
+
+    async def enter(self, lane: int) -> None:
+        """Take a place in flight."""
+        if self.free > 0:
+            self.free -= 1
+            return
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self.queue, (lane, next(self.order), place))
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Give a place to the most urgent who waits."""
+        while self.queue:
+            _, _, place = heapq.heappop(self.queue)
+            if not place.done():
+                place.set_result(None)
+                return
+        self.free += 1

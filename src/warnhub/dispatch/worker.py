@@ -83,7 +83,7 @@ class Worker:
         self.node = node
         self.lease_ms = int(settings.lease_seconds * 1000)
         self.chance = random.Random()  # noqa: S311 - jitter, not a secret
-        self.lines = {name: Drive(provider, Throttle(provider.settings.rate)) for name, provider in providers.items()}
+        self.lines = {name: Drive(provider, make_throttle(provider)) for name, provider in providers.items()}
         self.draining = False
         self.wakes = {name: asyncio.Event() for name in providers}
         self.recorder: Group[Move, None] = Group(store, record_moves, most=4_000)
@@ -284,6 +284,11 @@ class Worker:
         """An operator has put the provider right."""
         self.lines[provider].stopped = ""
         self.wakes[provider].set()
+
+
+def make_throttle(provider: Provider) -> Throttle:
+    """The limits of a provider's account."""
+    return Throttle(provider.settings.rate, parallel=provider.settings.parallel)
 
 
 def expiry(story: Story) -> datetime:
