@@ -133,7 +133,9 @@ class JpushCarrier(Carrier):
             if len(memory) > MEMORY:
                 memory.popitem(last=False)
         self.counts["devices"] += len(devices)
-        self.take(msg_id=result["msg_id"], cid=cid, devices=len(devices), body=body if len(devices) <= 10 else None)
+        said = body["notification"]
+        text = said.get("alert", "") if isinstance(said, dict) else ""
+        self.take(msg_id=result["msg_id"], cid=cid, devices=len(devices), text=text, body=body if len(devices) <= 10 else None)
         return result
 
     async def status(self, request: Request) -> Response:
