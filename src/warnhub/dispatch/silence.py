@@ -1,4 +1,5 @@
-"""When a warning ends: what can still be silenced is, on every channel that can be (a loudspeaker in mid-sentence)."""
+"""When a warning ends: whom it did not reach is counted so, and what can still be silenced is, on every channel that can be (a
+loudspeaker in mid-sentence)."""
 
 import asyncio
 from collections import defaultdict
@@ -12,6 +13,8 @@ from warnhub.dispatch.worker import Worker
 from warnhub.port import SendError, Stops
 from warnhub.store.audits import add_event
 from warnhub.store.engine import Store
+from warnhub.store.ledger import stop_people
+from warnhub.store.states import Rank
 
 TRIES = 5
 log = structlog.get_logger(__name__)
@@ -26,7 +29,8 @@ class Silencer:
         self.keys = keys
 
     async def silence(self, key: str, data: dict[str, Any]) -> None:
-        """The warning with id `key` was cancelled or superseded."""
+        """The warning with id `key` has ended."""
+        await self.close(int(key), Rank.EXPIRED if data.get("state") == "expired" else Rank.SUPERSEDED)
         if data.get("state") not in {"cancelled", "superseded"}:
             return
         for name, sent in (await self.read_sent(int(key))).items():
@@ -39,6 +43,15 @@ class Silencer:
             async with self.store.write() as tx:
                 counts = {"provider": name, "told": len(sent) - len(left), "not_told": len(left)}
                 await add_event(tx, int(key), "silenced", "policy", counts)
+
+    async def close(self, warning: int, state: Rank) -> None:
+        """Nobody waits for it any more; a township at a time, for there may be a million."""
+        async with self.store.read() as conn:
+            query = "SELECT DISTINCT town_id FROM tally WHERE warning_id = :w AND channel = '' AND state <= 10 AND n > 0"
+            towns = [int(row[0]) for row in await conn.execute(text(query), {"w": warning})]
+        for town in towns:
+            async with self.store.write() as tx:
+                await stop_people(tx, warning, town, state)
 
     async def stop(self, name: str, sent: dict[str, str]) -> dict[str, str]:
         """One try; gives who was not told."""

@@ -1,10 +1,14 @@
 """The one place where the state of a delivery changes, and with it its batch, its person and every count.
 
 `advance` takes any mixture of outcomes, receipts and confirmations, in any order and any number of times. A state only rises.
+
+On PostgreSQL several transactions do so at once. Each locks what it changes in one order – the warning (`hold_warnings`), its
+tasks, batches, deliveries, people, counts, the audit last – so that none counts what another is counting, and no two wait for
+each other.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +16,10 @@ from sqlalchemy import text
 
 from warnhub.store.engine import Tx
 from warnhub.store.rows import pack_rows, rows_table
-from warnhub.store.states import OPEN, Rank, Stage, effective_rank, person_rank
+from warnhub.store.states import OPEN, Rank, Stage, effective_rank, implied_rank, person_rank
 from warnhub.store.tallies import PEOPLE, Cell, Hop, add_cells, add_hops, bucket_of, move_cell
 
+HOLD = 1 << 40
 HOPS = {Rank.ACCEPTED: "handed", Rank.DELIVERED: "delivered", Rank.CONFIRMED: "confirmed"}
 
 
@@ -30,21 +35,30 @@ class Move:
     provider_id: str | None = None
 
 
-async def advance(tx: Tx, moves: Iterable[Move]) -> int:
-    """Apply `moves`; those that would lower a state change nothing. Gives how many deliveries changed."""
+async def hold_warnings(tx: Tx, numbers: Iterable[int]) -> None:
+    """Be the only one, until the commit, who ends these warnings or changes their tasks."""
+    if tx.conn.dialect.name != "sqlite":
+        for number in sorted(set(numbers)):
+            await tx.conn.execute(text("SELECT pg_advisory_xact_lock(CAST(:key AS bigint))"), {"key": HOLD + number})
+
+
+async def advance(tx: Tx, moves: Iterable[Move], confirmed: Mapping[int, Iterable[int]] | None = None) -> int:
+    """Apply `moves`; those that would lower a state change nothing. Gives how many deliveries changed.
+
+    `confirmed` (warning → people) counts people as confirmed whatever became of their messages.
+    """
     highest: dict[tuple[int, int], Move] = {}
     for move in moves:
         known = highest.get((move.batch, move.recipient))
         if known is None or move.state > known.state:
             highest[move.batch, move.recipient] = move
-    if not highest:
-        return 0
-    rows = await read_deliveries(tx, highest)
+    rows = await read_deliveries(tx, highest) if highest else {}
     changed, deltas, closed, hops = sort_moves(rows, highest, tx.now)
     if changed:
         await write_moves(tx, changed)
         await close_rows(tx, closed)
-        await move_people(tx, rows, changed, deltas)
+    if changed or confirmed:
+        await move_people(tx, rows, changed, confirmed or {}, deltas)
         await add_cells(tx, deltas)
         await add_hops(tx, hops)
     return len(changed)
@@ -52,7 +66,7 @@ async def advance(tx: Tx, moves: Iterable[Move]) -> int:
 
 async def read_deliveries(tx: Tx, keys: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Any]:
     """The deliveries named by (batch, recipient) with what their batch and warning say, locked until the commit."""
-    lock = "" if tx.conn.dialect.name == "sqlite" else "ORDER BY d.batch_id, d.recipient_id FOR UPDATE OF d"
+    lock = "" if tx.conn.dialect.name == "sqlite" else "ORDER BY d.batch_id, d.recipient_id FOR UPDATE OF b, d"
     source = rows_table(tx.conn.dialect.name == "sqlite", batch="int", recipient="int")
     found = await tx.conn.execute(
         text(
@@ -119,7 +133,13 @@ async def close_rows(tx: Tx, closed: Counter[int]) -> None:
     )
 
 
-async def move_people(tx: Tx, rows: dict[tuple[int, int], Any], moves: Sequence[Move], deltas: Counter[Cell]) -> None:
+async def move_people(
+    tx: Tx,
+    rows: dict[tuple[int, int], Any],
+    moves: Sequence[Move],
+    confirmed: Mapping[int, Iterable[int]],
+    deltas: Counter[Cell],
+) -> None:
     """Bring each person's state to the best of their deliveries, and count it."""
     best: dict[int, dict[int, int]] = defaultdict(dict)
     failed: dict[int, set[int]] = defaultdict(set)
@@ -132,7 +152,9 @@ async def move_people(tx: Tx, rows: dict[tuple[int, int], Any], moves: Sequence[
             people[move.recipient] = max(people.get(move.recipient, 0), person_rank(move.state))
     for warning, losers in failed.items():
         best[warning].update(await best_states(tx, warning, losers))
-    for warning, states in best.items():
+    for warning, people_done in confirmed.items():
+        best[warning].update(dict.fromkeys(people_done, int(Rank.CONFIRMED)))
+    for warning, states in sorted(best.items()):
         await set_people(tx, warning, states, failed.get(warning, set()), deltas)
 
 
@@ -158,10 +180,11 @@ async def set_people(tx: Tx, warning: int, states: dict[int, int], lower: set[in
     """Raise people to `states`; those in `lower` may also fall, since their only success was taken back."""
     # The warning is a column of the rows, not a constant: else SQLite walks the warning's whole audience for each row.
     source = rows_table(tx.conn.dialect.name == "sqlite", warning="int", recipient="int")
+    lock = "" if tx.conn.dialect.name == "sqlite" else "ORDER BY t.recipient_id FOR UPDATE OF t"
     found = await tx.conn.execute(
         text(
             "SELECT t.recipient_id, t.state, t.role, t.town_id "
-            f"FROM {source} AS k JOIN target t ON t.warning_id = k.warning AND t.recipient_id = k.recipient"
+            f"FROM {source} AS k JOIN target t ON t.warning_id = k.warning AND t.recipient_id = k.recipient {lock}"
         ),
         {"rows": pack_rows((warning, person) for person in states)},
     )
@@ -183,31 +206,48 @@ async def set_people(tx: Tx, warning: int, states: dict[int, int], lower: set[in
     )
 
 
-async def confirm_people(tx: Tx, warning: int, people: Iterable[int]) -> None:
-    """Count people as confirmed, whatever became of their messages."""
-    deltas: Counter[Cell] = Counter()
-    await set_people(tx, warning, dict.fromkeys(people, int(Rank.CONFIRMED)), set(), deltas)
-    await add_cells(tx, deltas)
-
-
 async def stop_batches(tx: Tx, warning: int, stage: Stage) -> int:
-    """Take every batch of a warning that no worker has off the queue, in two statements; gives the deliveries stopped."""
+    """Take every batch of a warning that no worker has off the queue, in one statement; gives the deliveries stopped."""
+    where = "warning_id = :w AND state = 0"
     found = await tx.conn.execute(
         text(
-            "SELECT channel, provider, role, town_id, attempt, sum(open) AS n FROM batch "
-            "WHERE warning_id = :w AND state = 0 GROUP BY channel, provider, role, town_id, attempt"
+            f"UPDATE batch SET state = :s WHERE {where} {in_order(tx, where)} "
+            "RETURNING channel, provider, role, town_id, attempt, open"
         ),
-        {"w": warning},
+        {"s": int(stage), "w": warning},
     )
     deltas: Counter[Cell] = Counter()
     total = 0
     for row in found:
-        before = Rank.SENDING if row.attempt else Rank.PLANNED
-        cell = Cell(warning, row.channel, row.provider, row.role, row.town_id, before)
-        move_cell(deltas, cell, effective_rank(0, stage, row.attempt), int(row.n))
-        total += int(row.n)
-    await tx.conn.execute(
-        text("UPDATE batch SET state = :s WHERE warning_id = :w AND state = 0"), {"s": int(stage), "w": warning}
-    )
+        cell = Cell(warning, row.channel, row.provider, row.role, row.town_id, implied_rank(Stage.READY, row.attempt))
+        move_cell(deltas, cell, implied_rank(stage, row.attempt), row.open)
+        total += row.open
     await add_cells(tx, deltas)
     return total
+
+
+def in_order(tx: Tx, where: str, more: str = "") -> str:
+    """The condition that makes a change of many batches lock them in the order of their numbers."""
+    if tx.conn.dialect.name == "sqlite":
+        return ""
+    return f"AND id IN (SELECT id FROM batch WHERE {where} ORDER BY id FOR UPDATE {more})"
+
+
+async def stop_people(tx: Tx, warning: int, town: int, state: Rank) -> int:
+    """Count those of a township whom an ended warning did not reach as `state`; who is in a call just now may still rise."""
+    bind = {"w": warning, "t": town, "open": int(OPEN), "s": int(state)}
+    lock = "" if tx.conn.dialect.name == "sqlite" else "FOR UPDATE"
+    where = "WHERE warning_id = :w AND town_id = :t AND state <= :open"
+    found = await tx.conn.execute(
+        text(
+            f"SELECT role, state, count(*) AS n FROM (SELECT role, state FROM target {where} {lock}) AS held GROUP BY role, state"
+        ),
+        bind,
+    )
+    deltas: Counter[Cell] = Counter()
+    for row in found:
+        move_cell(deltas, Cell(warning, PEOPLE, "", row.role, town, row.state), state, int(row.n))
+    if deltas:
+        await tx.run_long(text(f"UPDATE target SET state = :s {where}"), bind)
+        await add_cells(tx, deltas)
+    return sum(n for n in deltas.values() if n > 0)
