@@ -210,16 +210,10 @@ async def test_a_drill_reaches_its_list_and_nobody_else(county: County) -> None:
 
 async def test_quiet_hours_wait_unless_the_warning_would_be_over(county: County) -> None:
     """It is 16:20; the public is quiet until 17:00."""
-    await county.run("UPDATE agency SET release = 'blue'")
-    now = datetime.fromtimestamp(NOW / 1000, UTC)
-    quiet = await county.receive(make_alert(county.hand, level=Level.YELLOW))
-    short = await county.receive(
-        make_alert(county.hand, "rain-2", level=Level.YELLOW, hazard="11B06", expires=now + timedelta(minutes=20))
-    )
-    for received, due in ((quiet, NOW + 40 * MINUTE), (short, NOW)):
-        warning = await county.warning(received.warning)
-        if warning.state == "pending":
-            warning = await county.desk.release(warning.uid, "user:a")
+    soon = datetime.fromtimestamp(NOW / 1000, UTC) + timedelta(minutes=20)
+    quiet = await county.warn(level=Level.YELLOW)
+    short = await county.warn(identifier="wind-1", level=Level.YELLOW, hazard="11B06", expires=soon)
+    for warning, due in ((quiet, NOW + 40 * MINUTE), (short, NOW)):
         await county.plan(warning)
         assert {row[0] for row in await county.rows("SELECT due_at FROM batch WHERE warning_id = :w", w=warning.id)} == {due}
 
@@ -263,15 +257,8 @@ async def test_an_all_clear_reaches_whom_a_worker_may_be_telling_right_now(count
 
 async def test_an_all_clear_asks_nobody_to_confirm_even_where_no_warning_is_known(county: County) -> None:
     """A person lets out a cancel of something we never saw: it goes to the area, and wants no answer."""
-    received = await county.receive(
-        make_alert(county.hand, "over-1", kind=Kind.CANCEL, references=[Reference(identifier="unseen")])
-    )
-    assert received.state == "held"
-    for officer in ("user:a", "user:b"):
-        warning = await county.warning(received.warning)
-        if warning.state == "pending":
-            await county.desk.release(warning.uid, officer)
-    warning = await county.plan(await county.warning(received.warning))
+    warning = await county.warn(identifier="over-1", kind=Kind.CANCEL, references=[Reference(identifier="unseen")])
+    await county.plan(warning)
     assert ("R1", "sms.aliyun") in await county.told(warning)
     assert await county.tasks(warning) == {}
     assert await county.rows("SELECT 1 FROM timer WHERE kind = 'repeat'") == []

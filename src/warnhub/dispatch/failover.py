@@ -13,7 +13,8 @@ from warnhub.port import SendError
 from warnhub.store import tables
 from warnhub.store.audits import add_audit
 from warnhub.store.engine import Tx
-from warnhub.store.states import Rank
+from warnhub.store.ledger import in_order
+from warnhub.store.states import Stage, implied_rank
 from warnhub.store.tallies import Cell, add_cells
 
 
@@ -23,6 +24,9 @@ async def stop_provider(tx: Tx, provider: Provider, siblings: Sequence[Provider]
         text("SELECT id FROM incident WHERE provider = :p AND code = :c AND closed_at IS NULL"),
         {"p": provider.name, "c": error.code},
     )
+    heir = next((sibling for sibling in siblings if covers(sibling, provider)), None)
+    if heir is not None:
+        await move_batches(tx, provider.name, heir.name)
     if known is None:
         await tx.conn.execute(
             insert(tables.incident).values(
@@ -30,10 +34,6 @@ async def stop_provider(tx: Tx, provider: Provider, siblings: Sequence[Provider]
             )
         )
         await add_audit(tx, "policy", "provider.stopped", provider.name, {"code": error.code})
-    for sibling in siblings:
-        if covers(sibling, provider):
-            await move_batches(tx, provider.name, sibling.name)
-            return
 
 
 def covers(sibling: Provider, provider: Provider) -> bool:
@@ -44,23 +44,21 @@ def covers(sibling: Provider, provider: Provider) -> bool:
 
 async def move_batches(tx: Tx, old: str, new: str) -> int:
     """Give what waits for one provider to another; the counts follow."""
+    where = "provider = :old AND state = 0 AND open = size"
     rows = await tx.conn.execute(
         text(
-            "SELECT warning_id, channel, role, town_id, attempt, sum(open) AS n FROM batch "
-            "WHERE provider = :old AND state = 0 AND open = size GROUP BY warning_id, channel, role, town_id, attempt"
+            f"UPDATE batch SET provider = :new WHERE {where} {in_order(tx, where)} "
+            "RETURNING warning_id, channel, role, town_id, attempt, open"
         ),
-        {"old": old},
+        {"old": old, "new": new},
     )
     deltas: Counter[Cell] = Counter()
     total = 0
     for row in rows:
-        state = Rank.SENDING if row.attempt else Rank.PLANNED
-        deltas[Cell(row.warning_id, row.channel, old, row.role, row.town_id, state)] -= int(row.n)
-        deltas[Cell(row.warning_id, row.channel, new, row.role, row.town_id, state)] += int(row.n)
-        total += int(row.n)
-    await tx.conn.execute(
-        text("UPDATE batch SET provider = :new WHERE provider = :old AND state = 0 AND open = size"), {"old": old, "new": new}
-    )
+        cell = Cell(row.warning_id, row.channel, old, row.role, row.town_id, implied_rank(Stage.READY, row.attempt))
+        deltas[cell] -= row.open
+        deltas[cell._replace(provider=new)] += row.open
+        total += row.open
     await add_cells(tx, deltas)
     tx.wake("batch")
     return total

@@ -14,7 +14,7 @@ from warnhub.monitor.metrics import ACKS
 from warnhub.store.audits import add_event
 from warnhub.store.engine import Store, Tx
 from warnhub.store.group import Group
-from warnhub.store.ledger import Move, advance, confirm_people
+from warnhub.store.ledger import Move, advance, hold_warnings
 from warnhub.store.rows import pack_rows, rows_table
 from warnhub.store.states import Rank
 
@@ -92,10 +92,10 @@ class Acks:
             outcomes.append(Outcome(True, place.state if place else "", human))
         if rows:
             await tx.conn.execute(INSERT_ACK, rows)
-        await advance(tx, moves)
+        await hold_warnings(tx, confirmed)
         for warning, done in sorted(confirmed.items()):
-            await confirm_people(tx, warning, [ack.recipient for ack in done])
             await close_tasks(tx, warning, done)
+        await advance(tx, moves, {warning: [ack.recipient for ack in done] for warning, done in confirmed.items()})
         return outcomes
 
 
@@ -155,7 +155,8 @@ async def close_tasks(tx: Tx, warning: int, acks: Sequence[Ack]) -> None:
             "AND (task.state <> 'done' OR task.choice IS NULL OR task.choice <> k.choice)"
         ),
         {
-            "rows": pack_rows((ack.recipient, ack.choice, ack.evidence.value) for ack in acks),
+            # Of several answers of one person in one commit the last counts.
+            "rows": pack_rows({ack.recipient: (ack.recipient, ack.choice, ack.evidence.value) for ack in acks}.values()),
             "w": warning,
             "now": tx.now,
         },

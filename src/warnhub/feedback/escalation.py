@@ -19,6 +19,7 @@ from warnhub.plan.policy import Rule, Step, match_rule
 from warnhub.roles import Role
 from warnhub.store.audits import add_event
 from warnhub.store.engine import Store, Tx
+from warnhub.store.ledger import hold_warnings
 from warnhub.store.tallies import PEOPLE, Cell, add_cells
 from warnhub.store.warnings import LIVING, Warning, read_warning
 
@@ -59,6 +60,8 @@ class Escalation:
         if not due:
             return 0
         async with self.store.write() as tx:
+            due_in = "SELECT DISTINCT warning_id FROM task WHERE state = 'open' AND due_at <= :now"
+            await hold_warnings(tx, [int(row[0]) for row in await tx.conn.execute(text(due_in), {"now": tx.now})])
             skip = "" if tx.conn.dialect.name == "sqlite" else "FOR UPDATE SKIP LOCKED"
             rows = (
                 await tx.conn.execute(

@@ -1,6 +1,6 @@
 """Batches: claimed as one row, given back as one row; after a crash whoever had no outcome is unknown."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,9 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.store.engine import Tx
-from warnhub.store.ledger import set_people
-from warnhub.store.states import Rank, Stage
+from warnhub.store.ledger import in_order, set_people
+from warnhub.store.states import Rank, Stage, implied_rank
 from warnhub.store.tallies import Cell, add_cells, move_cell
+from warnhub.store.warnings import LIVING, STAGES
 
 COLUMNS = "id, wave_id, warning_id, channel, round, provider, role, town_id, lane, size, open, attempt"
 
@@ -90,54 +91,74 @@ async def finish_batch(tx: Tx, batch: int, due_at: int | None, note: str = "") -
             {"b": batch, "n": note},
         )
         return
-    await tx.conn.execute(
-        text(
-            "UPDATE batch SET state = CASE WHEN open > 0 THEN 0 ELSE 2 END, lease_until = NULL, due_at = :due, "
-            "ready_at = :now, rank = 90, note = :n WHERE id = :b AND state = 1"
-        ),
-        {"b": batch, "due": due_at, "now": tx.now, "n": note},
-    )
+    stage = await next_stage(tx, batch)
+    row = (
+        await tx.conn.execute(
+            text(
+                "UPDATE batch SET state = CASE WHEN open > 0 THEN :s ELSE 2 END, lease_until = NULL, due_at = :due, "
+                f"ready_at = :now, rank = 90, note = :n WHERE id = :b AND state = 1 RETURNING {COLUMNS}"
+            ),
+            {"b": batch, "due": due_at, "now": tx.now, "n": note, "s": int(stage)},
+        )
+    ).first()
+    if row and stage is not Stage.READY:
+        left = Batch(*row)
+        deltas: Counter[Cell] = Counter()
+        cell = Cell(left.warning, left.channel, left.provider, left.role, left.town, Rank.SENDING)
+        move_cell(deltas, cell, implied_rank(stage, left.attempt), left.open)
+        await add_cells(tx, deltas)
     tx.wake("batch")
+
+
+async def next_stage(tx: Tx, batch: int) -> Stage:
+    """Ready again, or whatever the end of its warning has made of the others; that end waits for this transaction."""
+    lock = "" if tx.conn.dialect.name == "sqlite" else "FOR SHARE OF w"
+    state = await tx.conn.scalar(
+        text(f"SELECT w.state FROM batch b JOIN warning w ON w.id = b.warning_id WHERE b.id = :b {lock}"), {"b": batch}
+    )
+    return Stage.READY if state == LIVING else STAGES.get(str(state), Stage.SUPERSEDED)
 
 
 async def renew_leases(tx: Tx, node: str, lease_ms: int) -> None:
     """Keep what this worker holds."""
+    where = "leased_by = :node AND state = 1"
     await tx.conn.execute(
-        text("UPDATE batch SET lease_until = :until WHERE leased_by = :node AND state = 1"),
+        text(f"UPDATE batch SET lease_until = :until WHERE {where} {in_order(tx, where)}"),
         {"until": tx.now + lease_ms, "node": node},
     )
 
 
 async def lose_batches(tx: Tx, everything: bool = False) -> list[int]:
     """Declare unknown whoever is in a batch whose worker is gone. `everything`: no worker was left by the last process."""
-    late = "" if everything else "AND lease_until < :now"
+    where = "state = 1" if everything else "state = 1 AND lease_until < :now"
     found = await tx.conn.execute(
-        text(f"SELECT {COLUMNS} FROM batch WHERE state = 1 {late}"), {} if everything else {"now": tx.now}
+        text(
+            f"UPDATE batch SET state = :s, lease_until = NULL, note = 'lease lost' WHERE {where} "
+            f"{in_order(tx, where, 'SKIP LOCKED')} RETURNING {COLUMNS}"
+        ),
+        {"s": int(Stage.LOST)} | ({} if everything else {"now": tx.now}),
     )
-    batches = [Batch(*row) for row in found]
+    batches = sorted((Batch(*row) for row in found), key=lambda batch: batch.id)
     deltas: Counter[Cell] = Counter()
+    people: dict[int, dict[int, int]] = defaultdict(dict)
     for batch in batches:
         cell = Cell(batch.warning, batch.channel, batch.provider, batch.role, batch.town, Rank.SENDING)
         move_cell(deltas, cell, Rank.UNKNOWN, batch.open)
-        people = await tx.conn.execute(
+        rows = await tx.conn.execute(
             text("SELECT recipient_id FROM delivery WHERE batch_id = :b AND state <= 10"), {"b": batch.id}
         )
-        await set_people(tx, batch.warning, dict.fromkeys((row[0] for row in people), int(Rank.UNKNOWN)), set(), deltas)
-        await tx.conn.execute(
-            text("UPDATE batch SET state = :s, lease_until = NULL, note = 'lease lost' WHERE id = :b"),
-            {"s": int(Stage.LOST), "b": batch.id},
-        )
+        people[batch.warning] |= dict.fromkeys((int(row[0]) for row in rows), int(Rank.UNKNOWN))
+    for warning, states in sorted(people.items()):
+        await set_people(tx, warning, states, set(), deltas)
     await add_cells(tx, deltas)
     return [batch.id for batch in batches]
 
 
 async def age_lanes(tx: Tx, minutes: int = 10) -> int:
     """Raise what has waited long by one lane, never above orange: strict order without starvation."""
+    where = "state = 0 AND lane > 2 AND due_at <= :now AND ready_at < :old"
     result = await tx.conn.execute(
-        text(
-            "UPDATE batch SET lane = lane - 1, ready_at = :now "
-            "WHERE state = 0 AND lane > 2 AND due_at <= :now AND ready_at < :old"
-        ),
+        text(f"UPDATE batch SET lane = lane - 1, ready_at = :now WHERE {where} {in_order(tx, where, 'SKIP LOCKED')}"),
         {"now": tx.now, "old": tx.now - minutes * 60_000},
     )
     return result.rowcount

@@ -11,7 +11,7 @@ from warnhub.store import tables
 from warnhub.store.alerts import make_uid, milliseconds, to_kept
 from warnhub.store.audits import add_event
 from warnhub.store.engine import Tx, new_id
-from warnhub.store.ledger import stop_batches
+from warnhub.store.ledger import hold_warnings, stop_batches
 from warnhub.store.states import Stage
 
 LIVING = "released"
@@ -115,6 +115,7 @@ async def set_released(tx: Tx, warning: Warning, actor: str) -> None:
 
 async def end_warning(tx: Tx, warning: Warning, state: str, actor: str, data: dict[str, Any] | None = None) -> int:
     """Cancelled, superseded, expired or rejected: everything not yet submitted stops. Gives the deliveries stopped."""
+    await hold_warnings(tx, [warning.id])
     result = await tx.conn.execute(
         text(
             "UPDATE warning SET state = :s, ended_at = :now, version = version + 1 "
@@ -129,7 +130,11 @@ async def end_warning(tx: Tx, warning: Warning, state: str, actor: str, data: di
         text("UPDATE task SET state = 'closed', done_at = :now WHERE warning_id = :id AND state = 'open'"),
         {"now": tx.now, "id": warning.id},
     )
-    await tx.conn.execute(text("DELETE FROM timer WHERE warning_id = :id"), {"id": warning.id})
+    # A timer that the clock has in hand finds out by itself that the warning has ended.
+    skip = "" if tx.conn.dialect.name == "sqlite" else "FOR UPDATE SKIP LOCKED"
+    await tx.conn.execute(
+        text(f"DELETE FROM timer WHERE id IN (SELECT id FROM timer WHERE warning_id = :id {skip})"), {"id": warning.id}
+    )
     await tx.publish("warning.ended", str(warning.id), {"state": state})
     await add_event(tx, warning.id, state, actor, (data or {}) | {"stopped": stopped})
     tx.wake("living")
