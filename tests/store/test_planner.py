@@ -11,7 +11,7 @@ from warnhub.channels import by_channel
 from warnhub.plan.planner import Planner
 from warnhub.plan.policy import Rule
 from warnhub.roles import Role
-from warnhub.store.batches import claim_batch
+from warnhub.store.batches import claim_batch, finish_batch
 from warnhub.store.engine import Tx
 from warnhub.store.ledger import Move, advance
 from warnhub.store.states import Rank
@@ -247,12 +247,19 @@ async def test_an_all_clear_goes_to_exactly_those_who_were_told(county: County) 
     await county.sound(over)
 
 
-async def test_an_all_clear_reaches_whom_a_worker_may_be_telling_right_now(county: County) -> None:
+async def test_an_all_clear_waits_for_what_a_worker_is_sending_right_now(county: County) -> None:
     warning = await county.plan(await county.warn())
     async with county.store.write() as tx:
         held = await claim_batch(tx, "loudspeaker.mqtt", [1], "node", 60_000)
     assert held is not None
-    assert await county.told(await clear(county, warning)) == {("S1", "loudspeaker.mqtt")}
+    over = await clear(county, warning)
+    assert await county.told(over) == set()
+    await settle(county, warning, Rank.ACCEPTED, "S1")
+    async with county.store.write() as tx:
+        await finish_batch(tx, held.id, None)
+    county.hand.pass_by(250)
+    assert await county.told(await county.plan(over)) == {("S1", "loudspeaker.mqtt")}
+    await county.sound(over)
 
 
 async def test_an_all_clear_asks_nobody_to_confirm_even_where_no_warning_is_known(county: County) -> None:

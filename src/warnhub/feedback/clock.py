@@ -28,6 +28,7 @@ class Clock:
         self.planner = planner
         self.handlers: dict[str, Callable[[Tx, Timer], Awaitable[None]]] = {
             "expire": self.expire,
+            "plan": self.plan,
             "repeat": self.repeat,
             "resolve": self.resolve,
         }
@@ -78,6 +79,10 @@ class Clock:
             await set_timer(tx, "expire", warning.id, warning.expires_at, {})
             return
         await end_warning(tx, warning, "expired", "policy")
+
+    async def plan(self, tx: Tx, timer: Timer) -> None:
+        """Time to look who else must hear an all-clear."""
+        await tx.publish("warning.released", str(timer.warning))
 
     async def resolve(self, tx: Tx, timer: Timer) -> None:
         """Time to ask what became of the unknown ones."""

@@ -130,9 +130,7 @@ async def copy_targets(tx: Tx, warning: int, previous: int, role: str, town: int
         text(
             "INSERT INTO target (warning_id, recipient_id, town_id, role, state) "
             "SELECT :w, t.recipient_id, t.town_id, t.role, 0 FROM target t "
-            "WHERE t.warning_id = :p AND t.role = :role AND t.town_id = :town AND (t.state >= 30 OR EXISTS ("
-            "SELECT 1 FROM wave v JOIN delivery d ON d.wave_id = v.id AND d.recipient_id = t.recipient_id "
-            "JOIN batch b ON b.id = d.batch_id WHERE v.warning_id = :p AND b.state = 1)) ON CONFLICT DO NOTHING"
+            "WHERE t.warning_id = :p AND t.role = :role AND t.town_id = :town AND t.state >= 30 ON CONFLICT DO NOTHING"
         ),
         {"w": warning, "p": previous, "role": role, "town": town},
     )
@@ -202,7 +200,8 @@ def delivery_filter(cut: Cut) -> tuple[str, dict[str, Any]]:
         where += (
             " AND EXISTS (SELECT 1 FROM wave v JOIN delivery e ON e.wave_id = v.id AND e.recipient_id = t.recipient_id "
             "JOIN batch f ON f.id = e.batch_id "
-            "WHERE v.warning_id = :told AND v.channel = :channel AND (e.state >= 30 OR f.state IN (1, 6)))"
+            "WHERE v.warning_id = :told AND v.channel = :channel AND "
+            "(e.state >= 30 AND e.state <> 50 OR e.state <= 10 AND f.state = 6))"
         )
         bind["told"] = cut.told_by
     if cut.unconfirmed:

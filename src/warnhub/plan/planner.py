@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.alert import LANES, Level
 from warnhub.channels import Provider
@@ -17,8 +18,10 @@ from warnhub.roles import Role
 from warnhub.store import tables
 from warnhub.store.audits import add_event
 from warnhub.store.engine import Store, Tx
+from warnhub.store.timers import set_timer
 from warnhub.store.warnings import LIVING, Warning, read_warning, warning_alert
 
+AGAIN = 250
 RANKS = {role: number for number, role in enumerate(Role)}
 
 
@@ -32,13 +35,18 @@ class Planner:
     channels: dict[str, list[Provider]]
 
     async def plan(self, key: str, data: dict[str, Any]) -> None:
-        """Plan the warning with id `key`; a plan that was broken off goes on where it was."""
+        """Plan the warning with id `key`; a plan that was broken off goes on where it was.
+
+        An all-clear is planned again while a worker still has a part of what it ends: who hears that meanwhile is told too.
+        """
         async with self.store.read() as conn:
             warning = await read_warning(conn, int(key))
             if warning is None or warning.state != LIVING or warning.planned_at is not None:
                 return
             alert = await warning_alert(conn, warning)
-        rules = self.rules(warning)
+            previous = await read_warning(conn, ended_by(warning) or 0)
+            held = previous is not None and await is_held(conn, previous.id)
+        rules = self.rules(previous or warning)
         async with self.store.write() as tx:
             towns = await self.lay_extent(tx, warning, alert.areas)
         for role, rule in rules.items():
@@ -50,6 +58,9 @@ class Planner:
                     for town in group:
                         await self.cut(tx, warning, role, rule, town)
         async with self.store.write() as tx:
+            if held:
+                await set_timer(tx, "plan", warning.id, tx.now + AGAIN, {})
+                return
             await tx.conn.execute(
                 text("UPDATE warning SET planned_at = :now WHERE id = :id"), {"now": tx.now, "id": warning.id}
             )
@@ -63,11 +74,8 @@ class Planner:
 
     async def lay_extent(self, tx: Tx, warning: Warning, areas: Sequence[Any]) -> list[int]:
         """Keep the places of a warning; gives its townships."""
-        if warning.kind == "cancel" and warning.previous_id is not None:
-            source, bind = (
-                "SELECT DISTINCT town_id FROM target WHERE warning_id = :p ORDER BY town_id",
-                {"p": warning.previous_id},
-            )
+        if (previous := ended_by(warning)) is not None:
+            source, bind = "SELECT DISTINCT town_id FROM target WHERE warning_id = :p ORDER BY town_id", {"p": previous}
             return [int(row[0]) for row in await tx.conn.execute(text(source), bind)]
         rows = self.places.rows(self.places.select(areas))
         known = await tx.conn.scalar(text("SELECT count(*) FROM extent WHERE warning_id = :w"), {"w": warning.id})
@@ -80,21 +88,30 @@ class Planner:
 
     async def cut(self, tx: Tx, warning: Warning, role: Role, rule: Rule, town: int) -> None:
         """One role of one township: targets, then batches by channel, then what each person must confirm."""
+        if (previous := ended_by(warning)) is not None:
+            await self.cut_clear(tx, warning, previous, role, rule, town)
+            return
         channels: dict[str, tuple[str, ...]] = {
             channel.value: self.carried(channel.value) for channel in rule.channels if channel.value in self.channels
         }
         if not channels:
             return
-        all_clear = warning.previous_id if warning.kind == "cancel" else None
-        if all_clear is None:
-            await cut_targets(tx, warning.id, role.value, town, channels, warning.drill)
-        else:
-            await copy_targets(tx, warning.id, all_clear, role.value, town)
+        await cut_targets(tx, warning.id, role.value, town, channels, warning.drill)
         for place, channel in enumerate(channels):
             before = dict(list(channels.items())[:place]) if rule.mode == "first" else {}
-            await self.cut_channel(tx, warning, role.value, town, channel, rule, before=before, told_by=all_clear)
+            await self.cut_channel(tx, warning, role.value, town, channel, rule, before=before)
         if warning.kind != "cancel":
             await self.set_tasks(tx, warning, role, rule, town)
+
+    async def cut_clear(self, tx: Tx, warning: Warning, previous: int, role: Role, rule: Rule, town: int) -> None:
+        """Those of one role of one township whom the earlier warning told, each by the channels that told them.
+
+        Each run is a step of its own, for there may be more of them by then; nobody is told twice, whatever runs again.
+        """
+        assert warning.previous_id is not None
+        await copy_targets(tx, warning.id, warning.previous_id, role.value, town)
+        for channel in self.channels:
+            await self.cut_channel(tx, warning, role.value, town, channel, rule, told_by=warning.previous_id, part=f":{tx.now}")
 
     def carried(self, channel: str) -> tuple[str, ...]:
         """The kinds of address that the providers of a channel carry between them; () is all."""
@@ -159,6 +176,17 @@ class Planner:
             tx.wake("timer")
         if rule.repeat is not None and rule.repeat.times > 1:
             await set_repeat(tx, warning.id, role.value, rule, 2)
+
+
+def ended_by(warning: Warning) -> int | None:
+    """The earlier warning of an all-clear, which is for whom that one told and for nobody else."""
+    return warning.previous_id if warning.kind == "cancel" else None
+
+
+async def is_held(conn: AsyncConnection, warning: int) -> bool:
+    """Whether a worker has a part of a warning in its hand."""
+    found = await conn.scalar(text("SELECT 1 FROM batch WHERE warning_id = :w AND state = 1 LIMIT 1"), {"w": warning})
+    return found is not None
 
 
 async def set_repeat(tx: Tx, warning: int, role: str, rule: Rule, number: int) -> None:
