@@ -1,15 +1,12 @@
 """The county of the stories, built once, and towns with a copy of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
 import pytest
-from town import Base, Town, build_base, open_town
-
-Opener = Callable[..., AbstractAsyncContextManager[Town]]
+from townhall import Base, Opener, Town, build_base, open_town
 
 
 @pytest.fixture(scope="session")

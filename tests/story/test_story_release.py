@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from town import PHONE, Town, make_alert
+from townhall import PHONE, Town, make_alert
 
 from warnhub.simulate.townsfolk import hidden_fields
 
@@ -67,7 +67,9 @@ async def views_agree(town: Town, uid: str, streamed: dict[str, Any]) -> None:
     open_tasks = await town.pages(f"/v1/warnings/{uid}/unconfirmed", "unconfirmed")
     tasks = summary["tasks"]
     assert (tasks["total"] - tasks["done"], tasks["done"], tasks["help"]) == (len(open_tasks), 2, 1)
-    assert tasks["total"] == await town.number("SELECT count(*) FROM recipient WHERE role NOT IN ('resident', 'speaker', 'display')")
+    assert tasks["total"] == await town.number(
+        "SELECT count(*) FROM recipient WHERE role NOT IN ('resident', 'speaker', 'display')"
+    )
 
 
 async def test_two_officers_release_what_no_green_channel_does(town: Town) -> None:

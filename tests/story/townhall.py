@@ -23,7 +23,12 @@ import uvicorn
 from sqlalchemy import text
 
 from warnhub.alert import Level
-from warnhub.app import create_app
+from fastapi import FastAPI
+
+from warnhub.api import alerts, health, hooks, warnings
+from warnhub.api.problems import install_handlers
+from warnhub.console.field import make_field
+from warnhub.hub import run_hub
 from warnhub.config import Settings, load_settings
 from warnhub.crypto import KeyRing, make_key
 from warnhub.hub import Hub, make_hub
@@ -49,6 +54,9 @@ TOWNS = ("990123001000", "990123100000", "990123200000")
 PHONE = {"user-agent": "Mozilla/5.0 (Linux; Android 12; V2166A) AppleWebKit/537.36 Chrome/116.0 Mobile Safari/537.36"}
 HAZARDS = {"11B03": "暴雨", "11B09": "高温", "11D01": "滑坡"}
 COLOURS = {"red": "红色", "orange": "橙色", "yellow": "黄色", "blue": "蓝色"}
+OVER = "解除|All clear|lifted"
+"""How a message says that a warning is over."""
+
 READING = 2.05
 """Seconds for which a page must have been looked at."""
 
@@ -156,7 +164,7 @@ def make_alert(identifier: str, **given: Any) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one telephone, follower or device was sent. `at` is monotonic seconds."""
+    """What one telephone, follower or device was sent. `at`, monotonic seconds, is when its carrier was called."""
 
     at: float
     carrier: str
@@ -180,8 +188,8 @@ class Watchman:
             carrier.hear = partial(self.hear, name)
 
     def hear(self, name: str, what: dict[str, Any]) -> None:
-        """A carrier took something."""
-        self.taken[name].append((time.monotonic(), what))
+        """A carrier took something; it was called its latency ago."""
+        self.taken[name].append((time.monotonic() - self.carriers[name].faults.latency, what))
 
     def messages(self) -> list[Heard]:
         """One for each address, in the order of time."""
@@ -244,7 +252,9 @@ class Town:
         """Let a carrier go wrong from now on; what is not named goes right."""
         self.carriers[carrier].faults = Faults(**faults)  # type: ignore[arg-type]  # pydantic checks them
 
-    async def post(self, body: bytes, agency: str = "weather", media: str = "application/json", **headers: str) -> httpx.Response:
+    async def post(
+        self, body: bytes, agency: str = "weather", media: str = "application/json", **headers: str
+    ) -> httpx.Response:
         """POST an alert with an agency's key; `idempotency_key=…` and the like become headers."""
         given = {"authorization": f"Bearer {self.base.agencies[agency]}", "content-type": media}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -361,7 +371,9 @@ class Town:
         for number, uid in warnings:
             check_sums(
                 await self.summary(uid),
-                await self.number("SELECT count(*) FROM delivery d JOIN batch b ON b.id = d.batch_id WHERE warning_id = :w", w=number),
+                await self.number(
+                    "SELECT count(*) FROM delivery d JOIN batch b ON b.id = d.batch_id WHERE warning_id = :w", w=number
+                ),
                 await self.number("SELECT count(*) FROM target WHERE warning_id = :w", w=number),
             )
 
@@ -370,7 +382,12 @@ def check_sums(found: Summary, deliveries: int, people: int) -> None:
     """Nobody is lost and nobody counted twice, in any of the ways a warning is counted."""
     assert found.planned == sum(found.states.values()) == deliveries
     assert found.people.total == people
-    for parts, whole in ((found.channels, deliveries), (found.providers, deliveries), (found.roles, people), (found.towns, people)):
+    for parts, whole in (
+        (found.channels, deliveries),
+        (found.providers, deliveries),
+        (found.roles, people),
+        (found.towns, people),
+    ):
         assert sum(part.funnel.total for part in parts) == whole
     for funnel in [found.people, *(part.funnel for part in [*found.channels, *found.providers, *found.roles, *found.towns])]:
         sides = funnel.remaining + funnel.accepted + funnel.failed + funnel.unknown + funnel.suppressed + funnel.stopped
@@ -378,10 +395,26 @@ def check_sums(found: Summary, deliveries: int, people: int) -> None:
         assert funnel.accepted >= funnel.delivered >= funnel.read >= funnel.confirmed >= 0
 
 
+def make_app(hub: Hub) -> FastAPI:
+    """The application without its console."""
+
+    @contextlib.asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        app.state.hub = hub
+        async with run_hub(hub):
+            yield
+
+    app = FastAPI(lifespan=life)
+    install_handlers(app)
+    for router in (alerts.router, warnings.router, hooks.router, health.router, make_field(hub)):
+        app.include_router(router)
+    return app
+
+
 @contextlib.asynccontextmanager
 async def serving(settings: Settings, hub: Hub, place: socket.socket) -> AsyncIterator[None]:
     """The application on a socket of its own."""
-    app = create_app(settings, hub=hub)
+    app = make_app(hub)
     server = Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
     task = asyncio.create_task(server.serve(sockets=[place]))
     while not server.started:
@@ -446,6 +479,10 @@ async def open_town(
                 await town.audit()
         finally:
             await town.stop()
+
+
+Opener = Callable[..., contextlib.AbstractAsyncContextManager[Town]]
+"""Opens a town of a story's own making."""
 
 
 def texts_of(messages: Iterable[Heard], word: str) -> list[Heard]:
