@@ -1,5 +1,6 @@
 """One move at a time, with exact expectations: deliveries, batches, people, counts, latencies."""
 
+import asyncio
 from collections import Counter
 from typing import Any
 
@@ -160,6 +161,21 @@ async def test_best_states_look_past_what_is_still_open(county: County, warning:
     async with county.store.write() as tx:
         people = [county.people[ref] for ref in ("T1", "D1", "R9")]
         assert await best_states(tx, warning.id, people) == {people[0]: FAILED_PERSON, people[1]: 0}
+
+
+async def test_two_carriers_report_of_one_person_at_the_same_moment(county: County, warning: Warning) -> None:
+    """The second waits for the first, or the person would be counted twice."""
+    if county.store.sqlite:
+        pytest.skip("SQLite has one writer")
+    by_sms, by_wechat = await line(county, "T1", Rank.ACCEPTED), await line(county, "T1", Rank.DELIVERED, "wechat")
+    async with county.store.write() as tx:
+        await advance(tx, [by_sms])
+        other = asyncio.create_task(move(county, by_wechat))
+        await asyncio.sleep(0.2)
+        assert not other.done()
+    assert await other == 1
+    await county.sound(warning)
+    assert await count(county, warning, PEOPLE, "township_duty") == {Rank.DELIVERED: 1}
 
 
 async def test_stopping_takes_what_waits_off_the_queue(county: County, warning: Warning) -> None:
