@@ -171,4 +171,4 @@ def describe(problem: Any) -> str:
     field = ".".join(str(part) for part in problem["loc"])
     if field == "secret_key" and problem["type"] == "missing":
         return "secret_key: is missing; set WARNHUB_SECRET_KEY or WARNHUB_SECRET_KEY_FILE (make one with `warnhub key`)"
-    return f"{field}: {problem['msg']}"
+    return f"{field}: {problem['msg'].removeprefix('Value error, ').removeprefix(f'{field} ')}"

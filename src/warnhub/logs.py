@@ -52,5 +52,5 @@ def set_up(level: str = "info", as_json: bool = True) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # httpx writes whole URLs at INFO, and WeChat takes its token in one.
-    for name in ("httpx", "httpcore", "twilio", "uvicorn.access", "aiosqlite", "mqtt"):
+    for name in ("httpx", "httpcore", "twilio", "uvicorn.access", "alembic", "mqtt"):
         logging.getLogger(name).setLevel(logging.WARNING)
