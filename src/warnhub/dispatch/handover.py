@@ -4,10 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
+import structlog
+
 from warnhub.channels import Provider
 from warnhub.dispatch.throttle import Throttle
-from warnhub.port import Bulk, Outgoing, Receipt, SendError
+from warnhub.port import Bulk, Outgoing, Reason, Receipt, SendError
 from warnhub.store.states import Rank
+
+log = structlog.get_logger(__name__)
 
 Outcome = Receipt | SendError | Rank
 """What became of a message: taken, not taken, or stopped at the gate."""
@@ -98,8 +102,11 @@ async def next_done(finished: "asyncio.Queue[Done]", workers: Sequence["asyncio.
 
 
 async def send_one(provider: Provider, message: Outgoing) -> Outcome:
-    """One call."""
+    """One call. The task boundary of a message: an adapter's bug on an odd address is that message's, not its batch's."""
     try:
         return await provider.adapter.send(message)
     except SendError as error:
         return error
+    except Exception as error:
+        log.error("adapter.failed", provider=provider.name, error=type(error).__name__, exc_info=error)
+        return SendError(Reason.UNEXPECTED, type(error).__name__, "the adapter failed")

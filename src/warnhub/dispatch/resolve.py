@@ -54,11 +54,12 @@ class Resolver:
         drive = self.worker.lines.get(batch.provider)
         story = await self.worker.wordbook.story(batch.warning)
         await self.worker.living.learn(batch.warning)
+        frame = self.worker.make_frame(story, batch)
         slots = asyncio.Semaphore(drive.provider.settings.parallel if drive else 1)
 
         async def look(line: Line) -> Finding:
             async with slots:
-                message = self.worker.message(story, batch, line)
+                message = self.worker.message(story, batch, line, frame)
                 return await self.find(drive.provider if drive else None, batch, line.recipient, message)
 
         findings = await asyncio.gather(*(look(line) for line in lines))

@@ -4,9 +4,11 @@ its places is kept for the urgent lanes."""
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import text
@@ -50,11 +52,23 @@ class Drive:
     stopped: str = ""
 
 
+class Frame(NamedTuple):
+    """What all messages of a batch share. `page` is "" where nobody is asked to confirm."""
+
+    page: str
+    hook: str
+    expires: datetime
+    drill: bool
+    repeat: int
+    volume: int
+
+
 @dataclass(slots=True)
 class Tally:
     """What a batch came to, for deciding what follows."""
 
     open: set[int]
+    outcomes: Counter[str] = field(default_factory=Counter)
     unknown: int = 0
     config: SendError | None = None
     last: SendError | None = None
@@ -176,7 +190,8 @@ class Worker:
         tally = Tally({entry.recipient for entry in lines})
         blocked = [entry for entry in lines if entry.blocked]
         moves = [Move(batch.id, entry.recipient, Rank.SUPPRESSED, entry.blocked) for entry in blocked]
-        items = [Item(entry.recipient, self.message(story, batch, entry)) for entry in lines if not entry.blocked]
+        frame = self.make_frame(story, batch)
+        items = [Item(entry.recipient, self.message(story, batch, entry, frame)) for entry in lines if not entry.blocked]
         tally.open -= {entry.recipient for entry in blocked}
         pending: list[asyncio.Task[list[None]]] = []
         flushed = time.monotonic()
@@ -198,26 +213,37 @@ class Worker:
         """The question asked right before each call."""
         return lambda recipient: self.living.stop_rank(warning, recipient, int(time.time() * 1000))
 
-    def message(self, story: Story, batch: Batch, entry: Line) -> Outgoing:
-        """What one recipient gets."""
-        reference = make_reference(batch.wave, entry.recipient)
+    def make_frame(self, story: Story, batch: Batch) -> Frame:
+        """What all messages of a batch share, worked out once."""
         base = self.settings.public_url
         rule = story.rules.get(Role(batch.role))
         loud = rule.loudspeaker if rule else None
-        linked = asks_back(story, batch.role) and self.lines[batch.provider].provider.settings.links
-        link = f"{base}/a/{self.keys.link_token(batch.wave, entry.recipient)}" if linked else ""
+        drive = self.lines.get(batch.provider)
+        linked = drive is not None and drive.provider.settings.links and asks_back(story, batch.role)
         channel, _, provider = batch.provider.partition(".")
+        return Frame(
+            page=f"{base}/a/" if linked else "",
+            hook=f"{base}/hooks/{channel}/{provider}?ref=",
+            expires=datetime.fromtimestamp(story.warning.expires_at / 1000, UTC),
+            drill=story.warning.drill is not None,
+            repeat=loud.times if loud else 1,
+            volume=loud.volume if loud else 80,
+        )
+
+    def message(self, story: Story, batch: Batch, entry: Line, frame: Frame) -> Outgoing:
+        """What one recipient gets."""
+        reference = make_reference(batch.wave, entry.recipient)
         return Outgoing(
             reference=reference,
             address=self.keys.unseal(entry.address),
             words=self.wordbook.words(story, batch.channel, batch.role, entry.language, batch.round),
             lane=batch.lane,
-            expires=expiry(story),
-            link=link,
-            callback=f"{base}/hooks/{channel}/{provider}?ref={reference}",
-            drill=story.warning.drill is not None,
-            repeat=loud.times if loud else 1,
-            volume=loud.volume if loud else 80,
+            expires=frame.expires,
+            link=frame.page and frame.page + self.keys.link_token(batch.wave, entry.recipient),
+            callback=frame.hook + reference,
+            drill=frame.drill,
+            repeat=frame.repeat,
+            volume=frame.volume,
         )
 
     def judge(self, line: Drive, batch: Batch, done: Done, tally: Tally) -> Move | None:
@@ -225,14 +251,14 @@ class Worker:
         outcome = done.outcome
         if isinstance(outcome, Receipt):
             line.budget.earn()
-            HANDED.labels(batch.provider, "accepted").inc()
+            tally.outcomes["accepted"] += 1
             tally.open.discard(done.recipient)
             return Move(batch.id, done.recipient, RANKS[outcome.state], None, None, outcome.provider_id or None)
         if isinstance(outcome, Rank):
             tally.open.discard(done.recipient)
-            HANDED.labels(batch.provider, outcome.name.lower()).inc()
+            tally.outcomes[outcome.name.lower()] += 1
             return Move(batch.id, done.recipient, outcome, "gate")
-        HANDED.labels(batch.provider, outcome.reason.value).inc()
+        tally.outcomes[outcome.reason.value] += 1
         turn = TURNS[outcome.reason]
         tally.last = outcome
         if turn is Turn.STOP:
@@ -251,6 +277,8 @@ class Worker:
     async def conclude(self, line: Drive, batch: Batch, tally: Tally) -> None:
         """Close the batch, or give back what is still open; ask later about what is unknown."""
         BATCHES.labels(batch.provider).inc()
+        for outcome, n in tally.outcomes.items():
+            HANDED.labels(batch.provider, outcome).inc(n)
         async with self.store.write() as tx:
             if tally.unknown:
                 await set_timer(tx, "resolve", batch.warning, tx.now + RESOLVE_AFTER, {"batch": batch.id})
@@ -289,11 +317,6 @@ class Worker:
 def make_throttle(provider: Provider) -> Throttle:
     """The limits of a provider's account."""
     return Throttle(provider.settings.rate, parallel=provider.settings.parallel)
-
-
-def expiry(story: Story) -> datetime:
-    """When the warning ends, as adapters want it."""
-    return datetime.fromtimestamp(story.warning.expires_at / 1000, UTC)
 
 
 def open_lanes(line: Drive) -> Sequence[int]:
