@@ -2,30 +2,18 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_playwright
-from stage import NOW, Hand, Hub, build_county, open_hub
+from playwright.async_api import BrowserContext, Page, async_playwright
+from stage import NOW, Hand, Hub, build_county, open_hub, serving
+from window import FLAGS, Opener, is_complaint
 
 from warnhub.console.field import make_field
 from warnhub.console.pages import make_router
-
-PICTURES = Path(__file__).resolve().parents[2] / "build" / "screenshots"
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-PHONE = "Mozilla/5.0 (Linux; Android 12; V2166A) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/116.0 Mobile Safari/537.36"
 
 
 @pytest.fixture(scope="session")
@@ -59,25 +47,6 @@ async def base(hub: Hub) -> AsyncIterator[str]:
         yield url
 
 
-@asynccontextmanager
-async def serving(app: FastAPI) -> AsyncIterator[str]:
-    """A server on a free port of this machine."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, "127.0.0.1", 0, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=1)
-    )
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - it has no event to wait for
-        await asyncio.sleep(0.01)
-    host, port = server.servers[0].sockets[0].getsockname()[:2]
-    yield f"http://{host}:{port}"
-    server.should_exit = True
-    await task
-
-
-Opener = Callable[..., Awaitable[Page]]
-
-
 @pytest.fixture
 async def browse(base: str) -> AsyncIterator[Opener]:
     """Opens a page of a given width; what a page complains of on its console fails the test."""
@@ -89,7 +58,7 @@ async def browse(base: str) -> AsyncIterator[Opener]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
 
-        async def open_page(width: int = 1440, **given: object) -> Page:
+        async def open_page(width: int = 1440, **given: Any) -> Page:
             context = await browser.new_context(
                 base_url=base, viewport={"width": width, "height": 900 if width > 600 else 740}, locale="zh-CN", **given
             )
@@ -104,15 +73,3 @@ async def browse(base: str) -> AsyncIterator[Opener]:
             await context.close()
         await browser.close()
     assert complaints == []
-
-
-def is_complaint(page: Page, said: ConsoleMessage) -> bool:
-    """An error or a warning; that the page one asked for is a 404 or a 403 is neither."""
-    asked = said.text.startswith("Failed to load resource") and said.location["url"] == page.url
-    return said.type in {"error", "warning"} and not asked
-
-
-async def picture(page: Page, name: str) -> None:
-    """Keep what the page looks like."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=PICTURES / f"{name}.png", full_page=True)

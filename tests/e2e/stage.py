@@ -1,12 +1,17 @@
 """A county with four warnings in it: one in full course, one that waits for an officer, one long over, and a drill."""
 
+import asyncio
 import random
 from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import text
 
 from warnhub.alert import Alert, Area, Code, Gate, Kind, Level, Original, Problem, Status, Text, Verdict
@@ -195,6 +200,7 @@ async def tell_blue(hub: Hub) -> str:
     number = await number_of(hub, uid)
     await hub.planner.plan(str(number), {})
     await play(hub, number, 1.0, 0.97, seed=3)
+    await confirm(hub, number, 0.96, seed=5, calls=False)
     async with hub.store.write() as tx:
         warning = await find_warning(tx.conn, uid)
         assert warning
@@ -212,8 +218,8 @@ async def tell_red(hub: Hub) -> str:
         Level.RED,
         "云岭县气象台",
         "云岭县气象台发布暴雨红色预警[I级/特别严重]",
-        description="过去3小时,城关街道、古镇镇、新桥乡降雨量已达100毫米以上,预计降雨仍将持续,山洪、滑坡、泥石流风险很高。",
-        instruction="立即转移危险地带群众;停止集会、停课、停业;注意防范山洪、滑坡、泥石流。",
+        description="过去3小时，城关街道、古镇镇、新桥乡降雨量已达100毫米以上，预计降雨仍将持续，山洪、滑坡、泥石流风险很高。",
+        instruction="立即转移危险地带群众；停止集会、停课、停业；注意防范山洪、滑坡、泥石流。",
     )
     uid = (await receive(hub, "weather", alert)).warning
     assert uid
@@ -256,7 +262,7 @@ async def tell_orange(hub: Hub) -> str:
         Level.RED,
         "云岭县自然资源局",
         "云岭县自然资源局发布地质灾害气象风险红色预警",
-        description="受持续强降雨影响,未来6小时发生滑坡、泥石流的风险很高。",
+        description="受持续强降雨影响，未来6小时发生滑坡、泥石流的风险很高。",
         instruction="立即撤离危险区。",
     )
     uid = (await receive(hub, "land", alert)).warning
@@ -319,6 +325,8 @@ async def play(hub: Hub, number: int, told: float, arrive: float, seed: int) -> 
             steps[at].append(Move(*key, Rank.FAILED, "recipient", "MOBILE_NOT_ON_SERVICE"))
             continue
         steps[at].append(Move(*key, Rank.ACCEPTED))
+        if rng.random() < 0.06:
+            continue
         steps[at + 1 + int(rng.expovariate(1 / 6))].append(Move(*key, Rank.DELIVERED))
         if row.channel in {"wechat", "push", "loudspeaker"} and rng.random() < 0.55:
             steps[at + 20 + int(rng.expovariate(1 / 30))].append(Move(*key, Rank.READ))
@@ -329,7 +337,7 @@ async def play(hub: Hub, number: int, told: float, arrive: float, seed: int) -> 
     hub.hand.now = max(hub.hand.now, start + 240_000)
 
 
-async def confirm(hub: Hub, number: int, share: float, seed: int) -> None:
+async def confirm(hub: Hub, number: int, share: float, seed: int, calls: bool = True) -> None:
     """So many of those who must confirm do; a village stays silent; three call for help."""
     rng, end = random.Random(seed), hub.hand.now
     async with hub.store.read() as conn:
@@ -344,16 +352,16 @@ async def confirm(hub: Hub, number: int, share: float, seed: int) -> None:
                 {"w": number},
             )
         ).all()
-    silent = sorted({row.village_id for row in rows if row.level >= 12})[1:3]
+    silent = sorted({row.village_id for row in rows if row.level >= 12})[1:3] if calls else []
     chosen = [row for row in rows if row.village_id not in silent and rng.random() < share]
     released = end - 240_000
     for place, row in enumerate(sorted(chosen, key=lambda row: rng.random())):
         hub.hand.now = released + 25_000 + int(210_000 * place / len(chosen))
         choice, said = "moved" if rng.random() < 0.4 else "received", ""
-        if place in {5, 9}:
-            choice, said = "help", ("河堤漫水,需要两条冲锋舟", "三户老人不肯走,请派人")[place == 9]
-        elif place == 14:
-            choice, said = "cannot", "道路中断,进不去"
+        if calls and place in {5, 9}:
+            choice, said = "help", ("河堤漫水，需要两条冲锋舟", "三户老人不肯走，请派人")[place == 9]
+        elif calls and place == 14:
+            choice, said = "cannot", "道路中断，进不去"
         await hub.acks.take(Ack(row.wave, row.recipient_id, Evidence.HUMAN, choice=choice, text=said))
     hub.hand.now = end
     async with hub.store.write() as tx:
@@ -366,3 +374,19 @@ async def confirm(hub: Hub, number: int, share: float, seed: int) -> None:
             data = {"step": "next_channel", "round": 2, "to": "wechat"}
             await add_event(tx, number, "escalated", "policy", data, person)
             await add_event(tx, number, "unanswered", "policy", {"role": "village_head"}, person)
+
+
+@asynccontextmanager
+async def serving(app: FastAPI) -> AsyncIterator[str]:
+    """A server on a free port of this machine."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, "127.0.0.1", 0, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=1)
+    )
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    task = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - it has no event to wait for
+        await asyncio.sleep(0.01)
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    yield f"http://{host}:{port}"
+    server.should_exit = True
+    await task

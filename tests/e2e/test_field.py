@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from conftest import PHONE, Opener, picture
 from sqlalchemy import event, text
 from stage import Hub, number_of
+from window import PHONE, Opener, picture
 
 from warnhub.console.answer import TRAP
 from warnhub.desk import Refusal

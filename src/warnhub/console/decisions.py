@@ -73,12 +73,12 @@ async def will_end(visit: Visit, scene: Scene, act: str) -> dict[str, Any]:
     """What a rejection or a cancellation does."""
     people, lang = scene.summary.people, visit.lang
     told = people.accepted + people.unknown
-    kind = "drill" if scene.drill else "real"
+    kind = "clear" if scene.warning.kind == "cancel" else "drill" if scene.drill else "real"
     numbers = {"told": f"{told:,}", "left": f"{people.remaining:,}"}
     keys = ["will.reject"] if act == "reject" else ["will.cancel", f"will.cancel.{kind}"]
     return {
         "will": [say(key, lang, **numbers) for key in keys],
-        "button": say(f"button.{act}", lang, **numbers),
+        "button": say("button.reject" if act == "reject" else f"button.cancel.{kind}", lang),
         "last": True,
         "forecast": None,
         "told": told,

@@ -94,7 +94,7 @@ class Forecasts:
         return Forecast(
             tuple(shares),
             estimate_plan(self.loads(story, counts), tariffs(hub.providers)),
-            towns=len({hub.places.towns[area] for area in homes}),
+            towns=len({hub.places.towns[area] for area in homes if hub.places.levels[area] >= 9}),
             villages=len({hub.places.villages[area] for area in homes if hub.places.levels[area] >= 12}),
         )
 

@@ -26,7 +26,9 @@ async def show_asset(visit: Visit) -> Response:
 
 
 async def lose_way(visit: Visit) -> Response:
-    """Any other address."""
+    """Any other address; the console's own with a stroke too many leads to it."""
+    if visit.request.method == "GET" and not visit.argument("rest"):
+        return visit.go("")
     raise HTTPException(404, "there is no such page")
 
 

@@ -12,6 +12,7 @@ from warnhub.console.strings import STRINGS, say
 from warnhub.console.visit import Visit
 from warnhub.feedback.acks import CHOICES, Ack, Evidence
 from warnhub.store.answers import Asked, list_acts, list_messages, read_asked
+from warnhub.store.audits import add_audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ def tell_message(message: dict[str, Any], lang: str) -> list[Moment]:
         return say(key, lang)
 
     what = f"{channel_name(message['channel'], t)} · {say('round', lang, n=message['round'])}"
-    small = f"{message['provider']} ••••{message['tail']}" if message["channel"] == "sms" else message["provider"]
+    tail = say("tail", lang, tail=message["tail"]) if message["channel"] == "sms" else ""
+    small = f"{message['provider']} {tail}".strip()
     lines = []
     if message["handed_at"]:
         lines.append(Moment(message["handed_at"], "handed", f"{what} · {t('stage.accepted')}", small))
@@ -105,4 +107,6 @@ async def take_word(visit: Visit) -> Response:
     note = " ".join(visit.form.get("text", "").split())[:120]
     ack = Ack(0, who.recipient, Evidence.TOLD, scene.warning.id, choice, note, by=visit.actor)
     await visit.hub.acks.take(ack)
+    async with visit.hub.store.write() as tx:
+        await add_audit(tx, visit.actor, "person.told", scene.warning.uid, {"person": who.ref, "choice": choice})
     return visit.go(f"/warnings/{scene.warning.uid}#asked")

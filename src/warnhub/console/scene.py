@@ -17,7 +17,7 @@ from warnhub.store.overview import agency_names
 from warnhub.store.warnings import Warning, find_warning, warning_alert
 
 FRESH = 1.5
-PAGE = 40
+PAGE = 15
 KEPT = 64
 
 

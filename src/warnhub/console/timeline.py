@@ -20,7 +20,7 @@ COLUMNS = "e.id, e.at, e.kind, e.actor, e.data, r.name FROM event e LEFT JOIN re
 
 @dataclass(slots=True)
 class Line:
-    """One line. `people`: how many it happened to, 0 if to nobody in particular; `actor`: an officer or an agency, or ""."""
+    """One line. `people`: how many it happened to, 0 if to nobody in particular; `actor`: an officer, or ""."""
 
     id: int
     at: int
@@ -71,7 +71,7 @@ def fold_events(rows: Iterable[Any]) -> list[Line]:
             continue
         who, _, actor = row.actor.partition(":")
         line = Line(
-            row.id, row.at, row.kind, actor if who in {"user", "agency"} else "", data, row.name or "", int(bool(row.name))
+            row.id, row.at, row.kind, actor if who == "user" else "", data, row.name or "", int(bool(row.name))
         )
         last[key] = line
         lines.append(line)
