@@ -170,7 +170,7 @@ TARGETS = set(re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text("utf-8
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_a_page_names_exists(page: Path) -> None:
     text = page.read_text("utf-8")
-    assert set(re.findall(r"`?make ([a-z]+)", code_of(text))) <= TARGETS
+    assert set(re.findall(r"\bmake ([a-z]+)", code_of(text))) <= TARGETS
     known = {name for name, _ in commands()}
     for line in re.findall(r"(?m)\bwarnhub((?: [a-z]+)+)", code_of(text)):
         words = ["warnhub", *line.split()]
@@ -181,10 +181,11 @@ def test_what_a_page_names_exists(page: Path) -> None:
 
 
 def code_of(text: str) -> str:
-    """The parts of a page that are meant to be typed."""
-    blocks = re.findall(r"(?ms)^```(?:sh|bash|console)?\n(.*?)^```|^ {4}(\S.*?)$", text)
-    spans = re.findall(r"`([^`\n]+)`", text)
-    return "\n".join([*("".join(pair) for pair in blocks), *spans])
+    """The parts of a page that are meant to be typed: blocks of shell, indented lines, and what stands in backquotes."""
+    fenced = re.compile(r"(?ms)^```(\w*)\n(.*?)^```")
+    blocks = [body for language, body in fenced.findall(text) if language in {"", "sh"}]
+    prose = fenced.sub("", text)
+    return "\n".join([*blocks, *re.findall(r"(?m)^ {4}(\S.*)$", prose), *re.findall(r"`([^`\n]+)`", prose)])
 
 
 def test_every_setting_is_documented() -> None:
