@@ -358,6 +358,10 @@ class Town:
         """Whose telephones and devices these are; an address of two people is both."""
         return set().union(*(self.owners[heard.channel, heard.address] for heard in messages))
 
+    def heard(self, person: int) -> list[Heard]:
+        """What was sent to one person, in the order of time."""
+        return [heard for heard in self.watchman.messages() if person in self.owners[heard.channel, heard.address]]
+
     async def audit(self) -> None:
         """Planned = sum of states, everywhere; every chain whole; nothing buried; the engine still runs."""
         assert self.hub.running, "the engine broke"
