@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -121,7 +122,7 @@ async def test_no_machine_confirms_anybody(phone: httpx.AsyncClient, link: Link,
     hub.hand.now += 1_000
     hurried = [await phone.post(link.path, data=good) for _ in range(2)]
     hub.hand.now += 10_000
-    tries = {
+    tries: dict[str, dict[str, Any]] = {
         "as it stands": {"data": form},
         "without a nonce": {"data": {"choice": "received"}},
         "a nonce made up": {"data": good | {"nonce": "6a2b3c4d.AAAAAAAAAAA"}},

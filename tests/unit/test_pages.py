@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from markupsafe import escape
 
 from warnhub.alert import Level
+from warnhub.channels import Provider
 from warnhub.console import figures
 from warnhub.console.answer import TRAP, judge_answer, read_form
 from warnhub.console.assets import asset_name, serve_asset
 from warnhub.console.doors import inside
-from warnhub.console.forecast import share_out
+from warnhub.console.forecast import carried, share_out, tariffs
 from warnhub.console.leaf import clip_bytes
 from warnhub.console.scanners import is_machine, looks_ahead
 from warnhub.console.shapes import NUMERALS, SHAPES
@@ -25,11 +26,12 @@ from warnhub.console.timeline import PERSONAL, fold_events
 from warnhub.feedback.acks import CHOICES, Evidence
 from warnhub.monitor.summary import Funnel
 from warnhub.plan.policy import Confirm, Rule
-from warnhub.port import Reason, State
+from warnhub.port import ChannelSettings, Reason, State
 from warnhub.roles import Role
 from warnhub.store.census import Reach
 from warnhub.store.tallies import BUCKETS, ENDLESS
 from warnhub.store.users import ROLES
+from warnhub.testing import Outbox
 
 CONSOLE = files("warnhub.console")
 TEMPLATES = {
@@ -438,7 +440,7 @@ def test_a_forecast_counts_each_person_once_and_each_message() -> None:
         Reach("resident", frozenset(), 7),
         Reach("leader", frozenset({"sms"}), 3),
     ]
-    shares, counts = share_out(rules, reach, {"sms", "wechat", "push"})
+    shares, counts = share_out(rules, reach)
     assert [(share.role, share.people, share.missed, share.within) for share in shares] == [
         (Role.GRIDWORKER, 12, 0, 180), (Role.RESIDENT, 105, 7, 0)
     ]  # fmt: skip
@@ -447,8 +449,17 @@ def test_a_forecast_counts_each_person_once_and_each_message() -> None:
     }  # fmt: skip
 
 
-def test_a_channel_nobody_provides_reaches_nobody() -> None:
-    shares, counts = share_out({Role.RESIDENT: rule("all", ["sms"])}, [Reach("resident", frozenset({"sms"}), 9)], {"push"})
+def test_who_has_no_channel_of_the_rule_is_missed() -> None:
+    shares, counts = share_out({Role.RESIDENT: rule("all", ["sms"])}, [Reach("resident", frozenset({"push"}), 9)])
     assert not counts
-    assert shares[0].people == 0
-    assert shares[0].missed == 9
+    assert (shares[0].people, shares[0].missed, shares[0].channels) == (0, 9, ())
+
+
+def test_what_providers_carry_between_them() -> None:
+    def made(name: str, *routes: str) -> Provider:
+        return Provider(name, name.partition(".")[0], Outbox(), ChannelSettings(rate=10, routes=routes))
+
+    some = [made("sms.a", "cn"), made("sms.b", "intl"), made("push.a", "jpush"), made("push.b"), made("wechat.a")]
+    providers = {provider.name: provider for provider in some}
+    assert carried(providers) == {"sms": ("cn", "intl"), "push": (), "wechat": ()}
+    assert {channel: tariff.rate for channel, tariff in tariffs(providers).items()} == {"sms": 20, "push": 20, "wechat": 10}

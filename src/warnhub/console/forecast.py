@@ -84,12 +84,11 @@ class Forecasts:
         async with hub.store.read() as conn:
             alert = await warning_alert(conn, warning)
             places = hub.places.rows(hub.places.select(alert.areas))
-            reach = await count_reach(conn, [(area, home) for area, _, home in places], warning.drill)
+            reach = await count_reach(conn, [(area, home) for area, _, home in places], carried(hub.providers), warning.drill)
         story = await hub.wordbook.story(warning.id)
         rules = rules_for(hub.policies[warning.policy], warning.hazard_class, Level(warning.level))
         told = {role: rule for role, rule in rules.items() if role.responsible or not warning.restricted}
-        usable = {provider.channel for provider in hub.providers.values()}
-        shares, counts = share_out(told, reach, usable)
+        shares, counts = share_out(told, reach)
         homes = [area for area, _, home in places if home]
         return Forecast(
             tuple(shares),
@@ -104,9 +103,16 @@ class Forecasts:
             yield Load(channel, people, self.hub.wordbook.words(story, channel, role.value, "zh-CN"))
 
 
-def share_out(
-    rules: Mapping[Role, Rule], reach: Iterable[Reach], usable: set[str]
-) -> tuple[list[Share], Counter[tuple[Role, str]]]:
+def carried(providers: Mapping[str, Provider]) -> dict[str, tuple[str, ...]]:
+    """The channels there are, with the kinds of address that their providers carry between them; () is all."""
+    found: dict[str, tuple[str, ...]] = {}
+    for provider in providers.values():
+        routes, before = provider.settings.routes, found.get(provider.channel)
+        found[provider.channel] = routes if before is None else () if not (routes and before) else before + routes
+    return found
+
+
+def share_out(rules: Mapping[Role, Rule], reach: Iterable[Reach]) -> tuple[list[Share], Counter[tuple[Role, str]]]:
     """(each role's share, people by role and channel)."""
     people: Counter[Role] = Counter()
     missed: Counter[Role] = Counter()
@@ -115,7 +121,7 @@ def share_out(
         role = Role(group.role)
         if role not in rules:
             continue
-        wanted = [channel.value for channel in rules[role].channels if channel.value in usable & group.channels]
+        wanted = [channel.value for channel in rules[role].channels if channel.value in group.channels]
         (people if wanted else missed)[role] += group.people
         for channel in wanted[:1] if rules[role].mode == "first" else wanted:
             counts[role, channel] += group.people

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,9 @@ from warnhub.monitor.board import Card, local_time
 
 WHAT, DETAILS = 1_200, 1_800
 """Bytes of the agency's words on the page."""
+
+TOKEN, NONCE, AT = "\ue001", "\ue002", "\ue003"
+"""Where a reader's own things go on a page that is drawn once for all: characters that no agency's text keeps."""
 
 
 @cache
@@ -40,7 +43,15 @@ def draw_page(
     county: County, card: Card, token: str, nonce: str, now: float, *, trouble: str = "", thanks: str = "", status: int = 200
 ) -> HTMLResponse:
     """The page behind a link. `thanks`: the choice just kept; `trouble`: why nothing was; `now` in seconds."""
-    html = (
+    at = local_time(int(now * 1000), ZoneInfo(county.zone))
+    html = draw_frame(county, card, trouble, thanks)
+    return seal_page(html.replace(TOKEN, token).replace(NONCE, nonce).replace(AT, at), status)
+
+
+@lru_cache(maxsize=512)
+def draw_frame(county: County, card: Card, trouble: str, thanks: str) -> str:
+    """What a page says to everybody who has this card, with the places of what is the reader's own."""
+    return (
         templates()
         .get_template("field.html")
         .render(
@@ -53,18 +64,17 @@ def draw_page(
             trouble=TROUBLES.get(trouble),
             thanks=CHOICES.get(thanks),
             urgent=thanks in {"help", "cannot"},
-            at=local_time(int(now * 1000), ZoneInfo(county.zone)),
             asks=card.asks and card.state == "released",
             choices=CHOICES,
             what=clip_bytes(card.what_to_do, WHAT),
             details=clip_bytes(card.description, DETAILS),
-            token=token,
             trap=TRAP,
-            nonce=nonce,
             county=county,
+            token=TOKEN,
+            nonce=NONCE,
+            at=AT,
         )
     )
-    return seal_page(html, status)
 
 
 def draw_stray(county: County) -> HTMLResponse:

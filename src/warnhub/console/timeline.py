@@ -70,9 +70,7 @@ def fold_events(rows: Iterable[Any]) -> list[Line]:
             before.people += 1
             continue
         who, _, actor = row.actor.partition(":")
-        line = Line(
-            row.id, row.at, row.kind, actor if who == "user" else "", data, row.name or "", int(bool(row.name))
-        )
+        line = Line(row.id, row.at, row.kind, actor if who == "user" else "", data, row.name or "", int(bool(row.name)))
         last[key] = line
         lines.append(line)
     return lines
