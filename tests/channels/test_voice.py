@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from warnhub.port import LINK
+from warnhub_loudspeaker.apart import Apart
 from warnhub_loudspeaker.audio import Studio
 from warnhub_loudspeaker.loudness import CEILING, TARGET, levelled, limited, loudness, resampled
 from warnhub_loudspeaker.sherpa import described
@@ -276,3 +277,31 @@ class TestKokoro:
     def test_unknown_speaker_is_told(self) -> None:
         with pytest.raises(VoiceError, match="jm_kumo"):
             choose_voice(VoiceSettings(voice="nobody")).speak("请转移")
+
+
+@pytest.mark.voice
+def test_the_voice_lives_apart() -> None:
+    """A neural voice speaks in a child that is used again, ends when it rests, and begins anew when it is broken."""
+    voice = Apart(VoiceSettings(engine="kokoro"), "kokoro", "")
+    first = voice.speak("暴雨红色预警。")
+    child = voice.child
+    assert child is not None
+    assert 0.5 < first.seconds < 6
+    assert voice.speak("请立即转移。").rate == first.rate
+    assert voice.child is child
+    child.kill()
+    child.wait()
+    assert voice.speak("请立即转移。").seconds > 0.5
+    voice.rest()
+    assert voice.child is None
+
+
+@pytest.mark.voice
+def test_what_cannot_be_said_is_said() -> None:
+    """The child's refusal is the parent's `VoiceError`, and the child goes on."""
+    voice = Apart(VoiceSettings(engine="kokoro", voice="nobody"), "kokoro", "")
+    with pytest.raises(VoiceError, match="nobody"):
+        voice.speak("请立即转移。")
+    with pytest.raises(VoiceError, match="nobody"):
+        voice.speak("请立即转移。")
+    voice.rest()
