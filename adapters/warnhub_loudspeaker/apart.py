@@ -65,7 +65,9 @@ class Apart:
 
     def running(self) -> "subprocess.Popen[bytes]":
         """The child, begun if there is none."""
-        if self.child is None or self.child.poll() is not None:
+        if self.child is not None and self.child.poll() is not None:
+            self.end()
+        if self.child is None:
             command = [sys.executable, "-m", __name__]
             self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
             assert self.child.stdin is not None
