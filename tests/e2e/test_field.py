@@ -256,6 +256,8 @@ async def test_what_is_over_says_so_and_asks_nothing(
     page = await phone.get(link.path)
     assert said in page.text
     assert "<form" not in page.text
+    assert 'class=" gone"' in page.text
+    assert "立即转移" not in page.text
     hub.hand.now += 5_000
     late = await phone.post(link.path, data=form)
     assert "已记录：需要支援" in late.text

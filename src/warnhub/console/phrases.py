@@ -24,12 +24,21 @@ CHOICES = {
     "cannot": Said("无法执行", "Cannot do it"),
 }
 
+
+class Ending(NamedTuple):
+    """How a warning came to its end: in a word, and in a sentence."""
+
+    short: str
+    zh: str
+    en: str
+
+
 OVER = {
-    "cancelled": Said("本预警已解除", "This warning was cancelled"),
-    "superseded": Said("本预警已被新预警取代", "A newer warning took its place"),
-    "expired": Said("本预警已过有效期", "This warning has expired"),
-    "rejected": Said("本预警没有发布", "This warning was not released"),
-    "pending": Said("本预警尚未发布", "This warning is not released yet"),
+    "cancelled": Ending("已解除", "本预警已解除", "This warning was cancelled"),
+    "superseded": Ending("已更新", "本预警已被新预警取代，请以新预警为准", "A newer warning took its place"),
+    "expired": Ending("已过期", "本预警已过有效期", "This warning has expired"),
+    "rejected": Ending("未发布", "本预警没有发布", "This warning was not released"),
+    "pending": Ending("未发布", "本预警尚未发布", "This warning is not released yet"),
 }
 
 TROUBLES = {

@@ -56,6 +56,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "stage.delivered": ("已送达", "Delivered"),
     "stage.read": ("已读或已播", "Read or played"),
     "stage.confirmed": ("本人已确认", "Confirmed"),
+    "stage.never": ("未发送", "Never sent"),
     "stage.remaining": ("待发送", "Remaining"),
     "stage.unknown": ("结果不明", "Unknown"),
     "stage.failed": ("失败", "Failed"),
