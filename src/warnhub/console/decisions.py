@@ -9,7 +9,6 @@ from warnhub.console.details import find_frame, is_listless
 from warnhub.console.scene import Scene
 from warnhub.console.strings import say
 from warnhub.console.visit import Visit
-from warnhub.store.agencies import ensure_county
 from warnhub.store.overview import list_approvals
 
 FITTING = {"release": "pending", "reject": "pending", "cancel": "released"}
@@ -110,8 +109,6 @@ async def do_cancel(visit: Visit) -> Response:
     scene, why = await unchanged(visit), visit.form.get("why", "").strip()
     if scene is None or not why:
         return await ask(visit, "cancel", 409 if why else 422, "changed" if why else "no_reason")
-    async with visit.hub.store.write() as tx:
-        await ensure_county(tx, visit.hub.settings.county.bureau)
     all_clear = visit.form.get("all_clear") == "yes"
     await visit.hub.desk.cancel(scene.warning.uid, visit.actor, why[:500], all_clear)
     return visit.go(f"/warnings/{scene.warning.uid}")
