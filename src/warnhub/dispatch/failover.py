@@ -24,9 +24,7 @@ async def stop_provider(tx: Tx, provider: Provider, siblings: Sequence[Provider]
         text("SELECT id FROM incident WHERE provider = :p AND code = :c AND closed_at IS NULL"),
         {"p": provider.name, "c": error.code},
     )
-    heir = next((sibling for sibling in siblings if covers(sibling, provider)), None)
-    if heir is not None:
-        await move_batches(tx, provider.name, heir.name)
+    await pass_on(tx, provider, siblings)
     if known is None:
         await tx.conn.execute(
             insert(tables.incident).values(
@@ -34,6 +32,13 @@ async def stop_provider(tx: Tx, provider: Provider, siblings: Sequence[Provider]
             )
         )
         await add_audit(tx, "policy", "provider.stopped", provider.name, {"code": error.code})
+
+
+async def pass_on(tx: Tx, provider: Provider, siblings: Sequence[Provider]) -> None:
+    """Give what waits for a stopped provider to the first of its channel that carries the same."""
+    heir = next((sibling for sibling in siblings if covers(sibling, provider)), None)
+    if heir is not None:
+        await move_batches(tx, provider.name, heir.name)
 
 
 def covers(sibling: Provider, provider: Provider) -> bool:

@@ -17,7 +17,7 @@ from warnhub.bus.local import LocalBus, wait_for
 from warnhub.channels import Provider
 from warnhub.config import Settings
 from warnhub.crypto import KeyRing, make_reference
-from warnhub.dispatch.failover import stop_provider
+from warnhub.dispatch.failover import pass_on, stop_provider
 from warnhub.dispatch.handover import Done, Gate, Item, hand_over
 from warnhub.dispatch.living import Living
 from warnhub.dispatch.retry import ATTEMPTS, TURNS, Budget, Turn, retry_wait
@@ -140,6 +140,8 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             while True:
                 wake.clear()
+                if line.stopped and not self.draining:
+                    await self.hand_down(line)
                 while not self.draining and not line.stopped and (lanes := open_lanes(line)):
                     batch = await self.claim(line, lanes)
                     if batch is None:
@@ -147,6 +149,12 @@ class Worker:
                     line.running += 1
                     group.create_task(self.process(line, batch), name=f"batch-{batch.id}")
                 await wait_for(wake, 1.0)
+
+    async def hand_down(self, line: Drive) -> None:
+        """What comes to a provider after it stopped goes to another of its channel."""
+        if await self.is_due(line.provider.name):
+            async with self.store.write() as tx:
+                await pass_on(tx, line.provider, self.siblings(line.provider))
 
     async def claim(self, line: Drive, lanes: Sequence[int]) -> Batch | None:
         """The next batch; an idle provider asks without writing."""
