@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
 
 from warnhub.api import alerts, health, hooks, warnings
 from warnhub.api.contract import Described
@@ -31,6 +32,12 @@ def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> F
 
     app = Described(title=TITLE, version="1", lifespan=life, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
     install_handlers(app)
+    app.add_api_route("/", to_console, include_in_schema=False)
     for router in (alerts.router, warnings.router, hooks.router, health.router):
         app.include_router(router)
     return app
+
+
+async def to_console() -> RedirectResponse:
+    """Who types the bare address means the console."""
+    return RedirectResponse("/console", 303)

@@ -8,7 +8,7 @@ import typer
 
 from warnhub.commands import err, out
 from warnhub.commands.demo import demo
-from warnhub.commands.desk import agency, audit, drill, policy
+from warnhub.commands.desk import agency, audit, drill, incident, policy
 from warnhub.commands.directory import imports
 from warnhub.commands.people import user
 from warnhub.commands.serving import channels, db, key, serve
@@ -28,6 +28,7 @@ groups = {
     "user": user,
     "drill": drill,
     "policy": policy,
+    "incident": incident,
     "audit": audit,
     "simulate": simulate,
 }

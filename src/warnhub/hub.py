@@ -83,7 +83,7 @@ class Hub:
         return [notice for notice in found if notice]
 
     async def reload(self) -> None:
-        """Take in what another process has changed: a new policy, a new map."""
+        """Take in what somebody has changed: a new policy, a new map, a provider that was put right."""
         async with self.store.read() as conn:
             version = await conn.scalar(text("SELECT max(version) FROM policy"))
             stamp = (await conn.execute(text("SELECT count(*), max(updated_at) FROM area"))).one()
@@ -91,8 +91,12 @@ class Hub:
                 fresh = await Places.load(conn)
                 self.places.__dict__.update(fresh.__dict__)
                 self.map_stamp = tuple(stamp)
+            still = await open_incidents(conn)
         if version not in self.policies:
             self.policies.update(await load_policies(self.store))
+        for name, drive in self.worker.lines.items():
+            if drive.stopped and name not in still:
+                self.worker.resume(name)
 
     async def keep_fresh(self, every: float = 3.0) -> None:
         """Reload until cancelled."""
@@ -127,8 +131,8 @@ class Hub:
 
     async def stopped(self) -> dict[str, str]:
         """Providers that an open incident keeps still."""
-        async with self.store.write() as tx:
-            return await open_incidents(tx)
+        async with self.store.read() as conn:
+            return await open_incidents(conn)
 
     async def listen(self, name: str, adapter: Listens) -> None:
         """A provider that reports over its own connection."""

@@ -163,6 +163,7 @@ class ChannelContract:
         caplog.set_level(logging.DEBUG)
         logging.getLogger("httpx").setLevel(logging.WARNING)
         hidden = [*self.secrets, self.message().address]
+        answers: list[httpx.Response | Exception]
         answers = [httpx.Response(400, text=" ".join(hidden)), httpx.Response(502), httpx.ConnectError(" ".join(hidden))]
         for answer in answers:
             result = await self.said(answer)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from warnhub.alert import Level
 from warnhub.commands import actor, asynchronous, err, fail, open_store, out
+from warnhub.dispatch.failover import close_incident
 from warnhub.monitor.auditor import check_batches, check_ledger
 from warnhub.plan.changes import explain_texts
 from warnhub.plan.loading import PolicyError, read_policy
@@ -22,6 +23,7 @@ from warnhub.store.policies import add_policy, load_policies, newest_policy
 agency = typer.Typer(help="合作单位 / partner agencies.", no_args_is_help=True)
 drill = typer.Typer(help="演练名单 / drills and their lists of participants.", no_args_is_help=True)
 policy = typer.Typer(help="发布策略 / the policy.", no_args_is_help=True)
+incident = typer.Typer(help="停用的通道 / providers that stopped, and why.", no_args_is_help=True)
 audit = typer.Typer(help="审计 / the audit chain and the ledger's counts.", no_args_is_help=True)
 
 CLASSES = ("meteorological", "hydrological", "geological", "other")
@@ -215,3 +217,24 @@ async def audit_ledger() -> None:
     if wrong:
         fail(f"{wrong} counts differ from the rows", 1)
     out.print("planned = sum of states, everywhere")
+
+
+@incident.command("list")
+@asynchronous
+async def incident_list() -> None:
+    """未处理的 / those that are open."""
+    async with open_store() as (_, store, _), store.read() as conn:
+        rows = await conn.execute(text("SELECT id, provider, code, detail FROM incident WHERE closed_at IS NULL ORDER BY id"))
+        for row in rows:
+            out.print(f"{row.id}\t{row.provider}\t{row.code}\t{row.detail}", markup=False)
+
+
+@incident.command("close")
+@asynchronous
+async def incident_close(number: Annotated[int, typer.Argument(help="from `warnhub incident list`")]) -> None:
+    """已修复,恢复该通道 / it is put right: the provider works again within seconds."""
+    async with open_store() as (_, store, _), store.write() as tx:
+        provider = await close_incident(tx, number, actor())
+    if provider is None:
+        fail(f"there is no open incident {number}")
+    out.print(f"{provider}: 恢复 / works again")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.channels import Provider
 from warnhub.port import SendError
@@ -69,9 +70,9 @@ async def move_batches(tx: Tx, old: str, new: str) -> int:
     return total
 
 
-async def open_incidents(tx: Tx) -> dict[str, str]:
+async def open_incidents(conn: AsyncConnection) -> dict[str, str]:
     """Providers that are stopped: name → code."""
-    rows = await tx.conn.execute(text("SELECT provider, code FROM incident WHERE closed_at IS NULL AND kind = 'config'"))
+    rows = await conn.execute(text("SELECT provider, code FROM incident WHERE closed_at IS NULL AND kind = 'config'"))
     return {row.provider: row.code for row in rows}
 
 

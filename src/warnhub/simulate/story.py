@@ -66,7 +66,8 @@ def said_time(moment: datetime) -> str:
 def landslide_cap(now: datetime, identifier: str, severity: str, ring: list[tuple[float, float]], before: str = "") -> bytes:
     """A landslide warning of the county's natural-resources office as OASIS CAP 1.2; `ring` is (lon, lat), `before` the
     reference of the alert it updates."""
-    root = etree.Element(f"{{{CAP}}}alert", nsmap={None: CAP})
+    names: dict[str | None, str] = {None: CAP}
+    root = etree.Element(f"{{{CAP}}}alert", nsmap=names)  # type: ignore[arg-type]  # the stubs know no default namespace
 
     def add(parent: etree._Element, name: str, value: str) -> None:
         etree.SubElement(parent, f"{{{CAP}}}{name}").text = value
