@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import hmac
 import os
+import re
 import secrets
 
 from cryptography.exceptions import InvalidTag
@@ -17,7 +18,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 NONCE = 12
+# Twelve digits of base 36 still fit a number of the database's.
+REFERENCE = re.compile(r"w([0-9a-z]{1,12})-r([0-9a-z]{1,12})")
 MAC = 8
+AGE = re.compile(r"[0-9a-f]{1,12}")
 
 
 class KeyRing:
@@ -71,10 +75,9 @@ class KeyRing:
     def nonce_age(self, token: str, nonce: str, now: int) -> int | None:
         """Seconds since the page with this nonce was loaded; None if it is not ours."""
         head, _, _ = nonce.partition(".")
-        try:
-            at = int(head, 16)
-        except ValueError:
+        if not nonce.isascii() or not AGE.fullmatch(head):
             return None
+        at = int(head, 16)
         return now - at if hmac.compare_digest(self.form_nonce(token, at), nonce) else None
 
 
@@ -139,13 +142,8 @@ def make_reference(wave: int, recipient: int) -> str:
 
 def read_reference(text: str) -> tuple[int, int] | None:
     """(wave, recipient) of a reference; None for any other text."""
-    head, _, tail = text.partition("-r")
-    if not head.startswith("w") or not tail or len(text) > 40:
-        return None
-    try:
-        return int(head[1:], 36), int(tail, 36)
-    except ValueError:
-        return None
+    found = REFERENCE.fullmatch(text)
+    return (int(found[1], 36), int(found[2], 36)) if found else None
 
 
 def base36(number: int) -> str:

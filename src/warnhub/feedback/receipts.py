@@ -5,7 +5,7 @@ A receipt finds its delivery by our own reference, or by the provider's id toget
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from warnhub.store.ledger import Move, advance
 from warnhub.store.rows import pack_rows, rows_table
 from warnhub.store.states import RANKS
 
+PART = 5_000
 WINDOW = 3 * 24 * 3_600_000
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,7 @@ class Receipts:
         self.store = store
         self.keys = keys
         self.group: Group[Taken, bool] = Group(store, self.keep, most=3_000)
+        self.swept = 0
 
     async def take(self, provider: str, reports: Sequence[Report]) -> None:
         """Keep and join reports of one call-back."""
@@ -51,7 +53,7 @@ class Receipts:
         """Keep the new ones, join what can be joined."""
         rows = []
         for item in taken:
-            wave, recipient = read_reference(item.report.reference or item.report.group) or (None, None)
+            wave, recipient = read_reference(item.report.reference) or (call_wave(item.report.group), None)
             blind = self.keys.blind(channel_of(item.provider), item.report.address) if item.report.address else None
             rows.append(receipt_row(item, wave, recipient, blind, tx.now))
         fresh = await insert_new(tx, rows)
@@ -74,9 +76,9 @@ class Receipts:
         stated = [row for row in rows if row["state"] is not None]
         found = await self.locate(tx, stated)
         moves = [
-            Move(*found[row["id"]], row["state"], row["reason"], row["code"], row["provider_id"])
+            Move(*place, row["state"], row["reason"], row["code"], row["provider_id"])
             for row in stated
-            if row["id"] in found
+            for place in found.get(row["id"], [])
         ]
         await advance(tx, moves)
         dead = [(m.batch, m.recipient, m.code or "recipient") for m in moves if m.reason == Reason.RECIPIENT]
@@ -92,40 +94,46 @@ class Receipts:
             REPORTS.labels(row["provider"], "joined" if row["id"] in found else "waiting").inc()
         return len(found)
 
-    async def locate(self, tx: Tx, rows: Sequence[dict[str, Any]]) -> dict[int, tuple[int, int]]:
-        """Receipt id → (batch, recipient)."""
+    async def locate(self, tx: Tx, rows: Sequence[dict[str, Any]]) -> dict[int, list[tuple[int, int]]]:
+        """Receipt id → (batch, recipient); several where a call went to people who share an address."""
         blinds = sorted({row["blind"] for row in rows if row["blind"] is not None})
         owners = await find_owners(tx.conn, blinds)
         wanted: list[tuple[int, int, int]] = []
         loose: list[dict[str, Any]] = []
         for row in rows:
             people = owners.get(row["blind"], []) if row["blind"] is not None else []
-            if row["wave_id"] is not None and row["blind"] is not None and people:
-                # One provider id and one reference may cover a whole call: the address says who.
+            named = row["recipient_id"]
+            if row["wave_id"] is not None and named is not None and (named in people or not people):
+                wanted.append((row["id"], row["wave_id"], named))
+            elif row["wave_id"] is not None and people:
+                # One reference may cover a whole call: the address says who.
                 wanted += [(row["id"], row["wave_id"], person) for person in people]
-            elif row["wave_id"] is not None and row["blind"] is None:
-                wanted.append((row["id"], row["wave_id"], row["recipient_id"]))
             elif row["provider_id"] and people:
                 loose.append(row)
         return await by_wave(tx, wanted) | await by_provider(tx, loose, owners)
 
     async def sweep(self) -> int:
-        """Join receipts that came before their delivery was recorded; those of three days ago are given up and counted."""
+        """Join receipts that came before their delivery was recorded; those of three days ago are given up and counted.
+
+        A part at a time, so that a flood of strangers' receipts holds nobody's up.
+        """
         async with self.store.write() as tx:
             found = await tx.conn.execute(
                 text(
                     "SELECT id, provider, state, wave_id, recipient_id, provider_id, blind, reason, code FROM receipt "
-                    "WHERE joined = 0 ORDER BY id LIMIT 5000"
-                )
+                    f"WHERE joined = 0 AND id > :after ORDER BY id LIMIT {PART}"
+                ),
+                {"after": self.swept},
             )
             rows = [dict(row._mapping) for row in found]
+            self.swept = rows[-1]["id"] if len(rows) == PART else 0
             for row in rows:
                 row["blind"] = bytes(row["blind"]) if row["blind"] is not None else None
             joined = await self.join(tx, rows) if rows else 0
-            ORPHANS.set(len(rows) - joined)
             await tx.conn.execute(
                 text("UPDATE receipt SET joined = 2 WHERE joined = 0 AND at < :old"), {"old": tx.now - WINDOW}
             )
+            ORPHANS.set(await tx.conn.scalar(text("SELECT count(*) FROM receipt WHERE joined = 0")) or 0)
         return joined
 
     async def run(self, every: float = 2.0) -> None:
@@ -141,6 +149,12 @@ class Receipts:
 def channel_of(provider: str) -> str:
     """`sms.aliyun` → `sms`."""
     return provider.partition(".")[0]
+
+
+def call_wave(group: str) -> int | None:
+    """The wave of a call, from the reference of its first message."""
+    found = read_reference(group)
+    return found[0] if found else None
 
 
 def receipt_row(item: Taken, wave: int | None, recipient: int | None, blind: bytes | None, now: int) -> dict[str, Any]:
@@ -165,7 +179,7 @@ def receipt_row(item: Taken, wave: int | None, recipient: int | None, blind: byt
 
 async def insert_new(tx: Tx, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Keep what was not said before; gives the new rows with their ids."""
-    unique = {(row["provider"], row["key"]): row for row in rows}
+    unique = {(row["provider"], row["key"]): row for row in sorted(rows, key=lambda row: (row["provider"], row["key"]))}
     last = int(await tx.conn.scalar(text("SELECT coalesce(max(id), 0) FROM receipt")) or 0)
     await tx.conn.execute(
         text(
@@ -187,8 +201,8 @@ async def insert_new(tx: Tx, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
     return [unique[row.provider, row.key] | {"id": row.id} for row in found if (row.provider, row.key) in unique]
 
 
-async def by_wave(tx: Tx, wanted: Sequence[tuple[int, int, int]]) -> dict[int, tuple[int, int]]:
-    """(receipt, wave, recipient) → receipt: (batch, recipient)."""
+async def by_wave(tx: Tx, wanted: Sequence[tuple[int, int, int]]) -> dict[int, list[tuple[int, int]]]:
+    """(receipt, wave, recipient) → receipt: [(batch, recipient)]."""
     if not wanted:
         return {}
     source = rows_table(tx.conn.dialect.name == "sqlite", id="int", wave="int", recipient="int")
@@ -199,10 +213,12 @@ async def by_wave(tx: Tx, wanted: Sequence[tuple[int, int, int]]) -> dict[int, t
         ),
         {"rows": pack_rows(wanted)},
     )
-    return {int(row[0]): (int(row[1]), int(row[2])) for row in rows}
+    return gathered(rows)
 
 
-async def by_provider(tx: Tx, rows: Sequence[dict[str, Any]], owners: dict[bytes, list[int]]) -> dict[int, tuple[int, int]]:
+async def by_provider(
+    tx: Tx, rows: Sequence[dict[str, Any]], owners: dict[bytes, list[int]]
+) -> dict[int, list[tuple[int, int]]]:
     """By the provider's id and the person, among the waves of the last days."""
     if not rows:
         return {}
@@ -220,4 +236,12 @@ async def by_provider(tx: Tx, rows: Sequence[dict[str, Any]], owners: dict[bytes
         ),
         {"rows": pack_rows(wanted), "since": tx.now - WINDOW},
     )
-    return {int(row[0]): (int(row[1]), int(row[2])) for row in found}
+    return gathered(found)
+
+
+def gathered(rows: Iterable[Any]) -> dict[int, list[tuple[int, int]]]:
+    """Rows of (receipt, batch, recipient) by receipt."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for row in rows:
+        found.setdefault(int(row[0]), []).append((int(row[1]), int(row[2])))
+    return found
