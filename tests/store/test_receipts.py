@@ -52,6 +52,12 @@ async def accept(county: County, ref: str, provider_id: str, channel: str = "sms
         await advance(tx, [Move(found.batch_id, found.recipient_id, Rank.ACCEPTED, provider_id=provider_id)])
 
 
+async def share(county: County) -> None:
+    """R7 gets R1's number."""
+    bind = {"b": county.keys.blind("sms", R1), "r": county.people["R7"]}
+    await county.run("UPDATE address SET blind = :b WHERE recipient_id = :r AND channel = 'sms'", **bind)
+
+
 async def joined(county: County) -> list[int]:
     return [found[0] for found in await county.rows("SELECT joined FROM receipt ORDER BY id")]
 
@@ -73,10 +79,7 @@ async def test_by_our_reference(county: County, warning: Warning, receipts: Rece
 
 
 async def test_by_reference_where_two_people_share_a_number(county: County, warning: Warning, receipts: Receipts) -> None:
-    blind = county.keys.blind("sms", R1)
-    await county.run(
-        "UPDATE address SET blind = :b WHERE recipient_id = :r AND channel = 'sms'", b=blind, r=county.people["R7"]
-    )
+    await share(county)
     await receipts.take("sms.twilio", [Report("a", State.DELIVERED, await reference(county, "R7"), address=R1)])
     await receipts.take("sms.twilio", [Report("b", State.READ, await reference(county, "R1"), address=R1)])
     assert (await state(county, "R7"), await state(county, "R1")) == (Rank.DELIVERED, Rank.READ)
@@ -101,10 +104,7 @@ async def test_by_the_reference_of_the_call_and_the_address(county: County, warn
 
 async def test_a_call_to_people_who_share_a_number(county: County, warning: Warning, receipts: Receipts) -> None:
     """The carrier cannot say which of the two, and both have that phone."""
-    blind = county.keys.blind("sms", R1)
-    await county.run(
-        "UPDATE address SET blind = :b WHERE recipient_id = :r AND channel = 'sms'", b=blind, r=county.people["R7"]
-    )
+    await share(county)
     group = await reference(county, "R8")
     await receipts.take("sms.aliyun", [Report("a", State.DELIVERED, provider_id="biz-1", group=group, address=R1)])
     assert (await state(county, "R7"), await state(county, "R1")) == (Rank.DELIVERED, Rank.DELIVERED)
@@ -177,29 +177,27 @@ async def test_in_any_order_the_furthest_stands(
     await county.sound(warning)
 
 
-@pytest.mark.parametrize(
-    "garbled",
-    [
-        "",
-        "w1",
-        "w1-r",
-        "w-r1",
-        "W1-R2",
-        "w1-r2 ",
-        "w１-r2",
-        "w-1-r2",
-        "w1_0-r2",
-        "wzzzzzzzzzzzzzzzz-r1",
-        "w1-r" + "9" * 30,
-        "x" * 5_000,
-    ],
+GARBLED = (
+    "",
+    "w1",
+    "w1-r",
+    "w-r1",
+    "W1-R2",
+    "w1-r2 ",
+    "w１-r2",
+    "w-1-r2",
+    "w1_0-r2",
+    "wzzzzzzzzzzzzzzzz-r1",
+    "w1-r" + "9" * 30,
 )
+
+
 async def test_a_reference_that_is_none_of_ours_waits_and_harms_nobody(
-    county: County, warning: Warning, receipts: Receipts, garbled: str
+    county: County, warning: Warning, receipts: Receipts
 ) -> None:
-    good = Report("good", State.DELIVERED, await reference(county, "R1"))
-    await receipts.take("loudspeaker.mqtt", [Report("bad", State.DELIVERED, garbled), good])
-    assert sorted(await joined(county)) == [0, 1]
+    bad = [Report(f"bad-{n}", State.DELIVERED, text) for n, text in enumerate(GARBLED)]
+    await receipts.take("loudspeaker.mqtt", [*bad, Report("good", State.DELIVERED, await reference(county, "R1"))])
+    assert sum(await joined(county)) == 1
     assert await state(county, "R1") == Rank.DELIVERED
 
 
