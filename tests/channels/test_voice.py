@@ -111,6 +111,7 @@ class TestChoice:
         assert choose_voice(VoiceSettings(model_dir=tmp_path)).warning == ""
 
     def test_sherpa_names_what_is_missing(self, tmp_path: Path) -> None:
+        pytest.importorskip("sherpa_onnx", reason="the extra `sherpa` is not installed")
         with pytest.raises(VoiceError, match=r"tokens\.txt"):
             choose_voice(VoiceSettings(model_dir=tmp_path)).speak("请转移")
         with pytest.raises(VoiceError, match="model_dir"):

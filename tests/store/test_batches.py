@@ -252,14 +252,14 @@ async def test_a_provider_stops_once_and_its_sibling_takes_over(county: County, 
         async with county.store.write() as tx:
             await stop_provider(tx, one, [two], error)
     async with county.store.write() as tx:
-        assert await open_incidents(tx) == {"sms.aliyun": "isv.AMOUNT_NOT_ENOUGH"}
+        assert await open_incidents(tx.conn) == {"sms.aliyun": "isv.AMOUNT_NOT_ENOUGH"}
     assert await claim(county, "sms.aliyun") is None
     assert await claim(county, "sms.twilio") is not None
     number = (await county.rows("SELECT id FROM incident"))[0][0]
     async with county.store.write() as tx:
         assert await close_incident(tx, number, "user:a") == "sms.aliyun"
         assert await close_incident(tx, number, "user:a") is None
-        assert await open_incidents(tx) == {}
+        assert await open_incidents(tx.conn) == {}
 
 
 async def test_only_who_carries_every_kind_of_address_takes_over(county: County, warning: Warning) -> None:
