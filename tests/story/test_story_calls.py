@@ -18,6 +18,7 @@ class Counter(Outbox):
     def __init__(self) -> None:
         super().__init__()
         self.running = self.highest = self.bulk = 0
+        self.begun = asyncio.Event()
 
     async def send(self, message: Outgoing) -> Receipt:
         """One call."""
@@ -25,6 +26,8 @@ class Counter(Outbox):
         self.highest = max(self.highest, self.running)
         await asyncio.sleep(0.01)
         self.running -= 1
+        if len(self.sent) == 5:
+            self.begun.set()
         return await super().send(message)
 
     async def send_many(self, messages: list[Outgoing]) -> list[Receipt | SendError]:
@@ -57,8 +60,7 @@ async def test_the_urgent_go_before_who_waits_longer() -> None:
     """Red gets the next free place, whatever waits."""
     provider, throttle, adapter = made()
     blue = asyncio.create_task(hand(provider, throttle, 4, 0, 60))
-    while len(adapter.sent) < 6:
-        await asyncio.sleep(0.005)
+    await adapter.begun.wait()
     await hand(provider, throttle, 1, 100, 105)
     assert [message.lane for message in adapter.sent].count(4) <= 6 + 9
     await blue

@@ -23,12 +23,7 @@ import uvicorn
 from sqlalchemy import text
 
 from warnhub.alert import Level
-from fastapi import FastAPI
-
-from warnhub.api import alerts, health, hooks, warnings
-from warnhub.api.problems import install_handlers
-from warnhub.console.field import make_field
-from warnhub.hub import run_hub
+from warnhub.app import create_app
 from warnhub.config import Settings, load_settings
 from warnhub.crypto import KeyRing, make_key
 from warnhub.hub import Hub, make_hub
@@ -319,7 +314,8 @@ class Town:
 
     async def standing(self) -> str:
         """Where everything stands, for a story that did not go on."""
-        query = "SELECT warning_id, provider, state, attempt, note, count(*), sum(open), min(due_at) FROM batch GROUP BY 1, 2, 3, 4, 5"
+        counts = "warning_id, provider, state, attempt, note, count(*), sum(open), min(due_at)"
+        query = f"SELECT {counts} FROM batch GROUP BY 1, 2, 3, 4, 5"
         lines = [str(tuple(row)) for row in await self.ask(query)]
         lines += [str(tuple(row)) for row in await self.ask("SELECT topic, key, data FROM outbox")]
         return "\n".join([*lines, *(f"{name}: {dict(one.counts)} {one.faults}" for name, one in self.carriers.items())])
@@ -394,31 +390,15 @@ def check_sums(found: Summary, deliveries: int, people: int) -> None:
     ):
         assert sum(part.funnel.total for part in parts) == whole
     for funnel in [found.people, *(part.funnel for part in [*found.channels, *found.providers, *found.roles, *found.towns])]:
-        sides = funnel.remaining + funnel.accepted + funnel.failed + funnel.unknown + funnel.suppressed + funnel.stopped
-        assert funnel.total == sides
+        beside = funnel.remaining + funnel.failed + funnel.unknown + funnel.suppressed + funnel.stopped
+        assert funnel.total == beside + funnel.accepted
         assert funnel.accepted >= funnel.delivered >= funnel.read >= funnel.confirmed >= 0
-
-
-def make_app(hub: Hub) -> FastAPI:
-    """The application without its console."""
-
-    @contextlib.asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
-        app.state.hub = hub
-        async with run_hub(hub):
-            yield
-
-    app = FastAPI(lifespan=life)
-    install_handlers(app)
-    for router in (alerts.router, warnings.router, hooks.router, health.router, make_field(hub)):
-        app.include_router(router)
-    return app
 
 
 @contextlib.asynccontextmanager
 async def serving(settings: Settings, hub: Hub, place: socket.socket) -> AsyncIterator[None]:
     """The application on a socket of its own."""
-    app = make_app(hub)
+    app = create_app(settings, hub=hub)
     server = Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
     task = asyncio.create_task(server.serve(sockets=[place]))
     while not server.started:
