@@ -89,8 +89,10 @@ class Kokoro:
         """Sentence by sentence, with a pause between."""
         with self.lock:
             model = self.ready()
-            pieces = [model.say(piece, self.speaker, self.settings.speed) for piece in sentences(spoken(text), LONGEST)]
-        return joined(pieces, RATE, PAUSE)
+            pieces = sentences(spoken(text), LONGEST)
+            # A warning says the main thing twice; it is made once.
+            said = {piece: model.say(piece, self.speaker, self.settings.speed) for piece in dict.fromkeys(pieces)}
+        return joined([said[piece] for piece in pieces], RATE, PAUSE)
 
     def ready(self) -> Model:
         """The model, read once."""

@@ -12,12 +12,7 @@ CAP = "urn:oasis:names:tc:emergency:cap:1.2"
 def rainstorm_xml(now: datetime, county: str, towns: list[tuple[str, str]]) -> bytes:
     """A red rainstorm warning of the county's weather office, for `towns` as (12-digit code, name), in the national profile."""
     local = now.astimezone(ZONE)
-    names = "、".join(name for _, name in towns)
-    said = f"{local.year}年{local.month:02}月{local.day:02}日{local.hour:02}时{local.minute:02}分"
-    text = (
-        f"云岭县气象台{said}发布暴雨红色预警:过去3小时我县大部降雨量已达100毫米以上,预计仍将持续,山洪、滑坡风险很高,"
-        "请立即转移危险地带人员。"
-    )
+    text = "过去3小时我县大部降雨量已达100毫米以上,预计仍将持续,山洪、滑坡风险很高。"
     root = etree.Element("alert")
     stamp = local.strftime("%Y%m%d%H%M%S")
     fields = {
@@ -51,7 +46,7 @@ def rainstorm_xml(now: datetime, county: str, towns: list[tuple[str, str]]) -> b
     for name, value in fields.items():
         etree.SubElement(info, name).text = value
     area = etree.SubElement(info, "area")
-    etree.SubElement(area, "areaDesc").text = names
+    etree.SubElement(area, "areaDesc").text = "云岭县"
     etree.SubElement(area, "polygon")
     etree.SubElement(area, "circle")
     etree.SubElement(area, "geocode").text = ",".join(code for code, _ in towns)
@@ -102,7 +97,7 @@ def landslide_cap(now: datetime, identifier: str, severity: str, ring: list[tupl
     add(info, "expires", (now + timedelta(hours=12)).astimezone(ZONE).isoformat(timespec="seconds"))
     add(info, "senderName", "云岭县自然资源局")
     add(info, "headline", f"云岭县自然资源局{'更新' if before else '发布'}滑坡{colour}预警")
-    add(info, "description", "坡体24小时位移超过40毫米,发生滑坡的可能性大。")
+    add(info, "description", "坡体24小时位移超过40毫米。")
     add(info, "instruction", "坡下群众请转移到安置点。")
     area = etree.SubElement(info, f"{{{CAP}}}area")
     add(area, "areaDesc", "滑坡隐患点周边")
