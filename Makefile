@@ -5,7 +5,7 @@ WITHOUT ?=
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench corpus setup clean
+.PHONY: help demo test check bench corpus install setup clean
 
 help: ## 列出命令 / this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ bench: ## 测量 / how fast a warning fans out, beside the ceiling of the same r
 corpus: ## 用公开预警语料核对解析 / check the parsers against a folder of public alerts; ARGS=folder
 	@scripts/setup.sh run
 	@exec .venv/bin/python scripts/corpus.py $(ARGS)
+
+install: ## 只装运行所需 / .venv with what WarnHub needs to run
+	@scripts/setup.sh run
 
 setup: ## 只准备环境 / make this machine ready for `make test`, and nothing else
 	@scripts/setup.sh test "$(WITHOUT)"
