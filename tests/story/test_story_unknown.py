@@ -17,7 +17,7 @@ rules:
 
 
 async def test_found_again_and_told_once(visit: Opener) -> None:
-    """WeChat never answers, Aliyun breaks after it took, and half of Aliyun's receipts are lost: all are found, none told twice.
+    """WeChat never answers, Aliyun breaks after it took, half of its receipts are lost: all are found, none told twice.
 
     Red, which would rather tell somebody twice than never.
     """
