@@ -3,7 +3,8 @@
 API, console and command line come through here and nowhere else.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,7 +29,7 @@ from warnhub.store.alerts import (
     make_uid,
     set_alert_state,
 )
-from warnhub.store.audits import add_audit, add_event
+from warnhub.store.audits import add_audit, add_event, hold_audit
 from warnhub.store.engine import Store, Tx
 from warnhub.store.warnings import (
     LIVING,
@@ -80,6 +81,14 @@ class Desk:
         """The newest policy's number."""
         return max(self.policies)
 
+    @asynccontextmanager
+    async def deciding(self) -> AsyncIterator[Tx]:
+        """A transaction that decides something: one at a time in the whole installation, so that two officers' yes, a repeat
+        and a second cancel see what the first has done."""
+        async with self.store.write() as tx:
+            await hold_audit(tx)
+            yield tx
+
     async def receive(self, agency: Agency, verdict: Verdict, raw: bytes, media: str, key: str | None = None) -> Received:
         """Keep one alert and decide about it. Refusals: 403 out of scope, 409 other content, 422 unreadable."""
         alert = verdict.alert
@@ -88,10 +97,10 @@ class Desk:
         extent = self.places.select(alert.areas)
         out = check_scope(alert, agency, extent, self.touched(extent))
         if out:
-            async with self.store.write() as tx:
+            async with self.deciding() as tx:
                 await add_audit(tx, f"agency:{agency.id}", "alert.refused", alert.identifier, {"rules": [p.rule for p in out]})
             raise Refusal(403, "out of this agency's scope", out)
-        async with self.store.write() as tx:
+        async with self.deciding() as tx:
             again = await self.repeated(tx, agency, alert, key)
             return again or await self.keep(tx, agency, alert, verdict.problems, extent, raw, media, key)
 
@@ -164,7 +173,7 @@ class Desk:
             made = await self.warn(tx, agency, number, alert, assessment, drill, found)
         return Received(
             alert=uid,
-            state=assessment.state,
+            state=assessment.state if made or assessment.state == "kept" else "ended",
             warning=made.uid if made else None,
             reasons=assessment.reasons,
             problems=noted,
@@ -190,14 +199,15 @@ class Desk:
         drill: str | None,
         referenced: Sequence[int],
     ) -> Warning | None:
-        """The warning an alert leads to. A cancel stops its warnings now; the all-clear goes to whom they told."""
-        earlier = [w for w in await warnings_of(tx.conn, list(referenced)) if w.state in {"pending", LIVING}]
+        """The warning an alert leads to. A cancel stops its warnings now, one that is held once a person has let it pass; the
+        all-clear goes to whom they told, and where nobody was told there is none."""
+        earlier = await self.not_over(tx, referenced)
         told = [w for w in earlier if w.state == LIVING]
         actor = f"agency:{agency.id}"
-        if alert.kind is Kind.CANCEL:
+        if alert.kind is Kind.CANCEL and assessment.state != "held":
             for old in earlier:
                 await end_warning(tx, old, "cancelled", actor, {"by": alert.identifier})
-            if earlier and not told:
+            if not told:
                 await set_alert_state(tx, number, "ended")
                 return None
         given: dict[str, Any] = {
@@ -220,9 +230,26 @@ class Desk:
         """Release, and stop what the new warning takes the place of."""
         await set_released(tx, warning, actor)
         if alert.kind is Kind.CANCEL:
+            await self.end_referenced(tx, warning, alert, actor)
             return
         for old in await self.replaced(tx, warning, alert):
             await end_warning(tx, old, "superseded", actor, {"by": warning.uid})
+
+    async def end_referenced(self, tx: Tx, warning: Warning, alert: Alert, actor: str) -> None:
+        """End what a cancel refers to and what still lives, and clear whom the newest of it told."""
+        referenced, _ = await find_referenced(tx.conn, alert, warning.agency_id)
+        earlier = await self.not_over(tx, referenced)
+        for old in earlier:
+            await end_warning(tx, old, "cancelled", actor, {"by": alert.identifier})
+        told = max((old.id for old in earlier if old.state == LIVING), default=None)
+        if told is not None:
+            bind = {"p": told, "id": warning.id}
+            await tx.conn.execute(text("UPDATE warning SET previous_id = :p WHERE id = :id"), bind)
+
+    async def not_over(self, tx: Tx, alerts: Sequence[int]) -> list[Warning]:
+        """The warnings of these alerts that wait or live; an all-clear is not one."""
+        found = await warnings_of(tx.conn, list(alerts))
+        return [w for w in found if w.state in {"pending", LIVING} and w.kind != "cancel"]
 
     async def replaced(self, tx: Tx, warning: Warning, alert: Alert) -> list[Warning]:
         """The warnings a new one takes the place of: those it refers to, and the same agency's for the same hazard and area."""
@@ -247,14 +274,12 @@ class Desk:
 
     async def release(self, uid: str, actor: str) -> Warning:
         """One officer's yes; the warning leaves when enough different officers have said it."""
-        async with self.store.write() as tx:
+        async with self.deciding() as tx:
             warning = await self.pending(tx, uid)
             if warning.expires_at <= tx.now:
                 raise Refusal(409, "this warning has expired; it cannot be released any more")
             if warning.drill is None:
-                alert = await warning_alert(tx.conn, warning)
-                if alert.status in DRILLED:
-                    raise Refusal(409, "a drill needs a list of participants: make one with `warnhub drill add`")
+                warning = await self.enlist(tx, warning)
             await tx.conn.execute(
                 text("INSERT INTO approval (warning_id, actor, at) VALUES (:w, :a, :at) ON CONFLICT DO NOTHING"),
                 {"w": warning.id, "a": actor, "at": tx.now},
@@ -268,9 +293,20 @@ class Desk:
                 await add_event(tx, warning.id, "approved", actor, {"of": warning.approvals})
             return await self.again(tx, warning)
 
+    async def enlist(self, tx: Tx, warning: Warning) -> Warning:
+        """The warning with the list that was made for it since it came, if it is a drill; a refusal where there is none."""
+        alert = await warning_alert(tx.conn, warning)
+        if alert.status not in DRILLED:
+            return warning
+        drill = await self.drill_list(tx, alert)
+        if drill is None:
+            raise Refusal(409, "a drill needs a list of participants: make one with `warnhub drill add`")
+        await tx.conn.execute(text("UPDATE warning SET drill = :d WHERE id = :id"), {"d": drill, "id": warning.id})
+        return await self.again(tx, warning)
+
     async def reject(self, uid: str, actor: str, why: str) -> Warning:
         """A pending warning does not leave."""
-        async with self.store.write() as tx:
+        async with self.deciding() as tx:
             warning = await self.pending(tx, uid)
             await end_warning(tx, warning, "rejected", actor, {"why": why})
             await set_alert_state(tx, warning.alert_id, "ended")
@@ -279,7 +315,7 @@ class Desk:
 
     async def cancel(self, uid: str, actor: str, why: str, all_clear: bool = True) -> Warning:
         """Stop a living warning now; the all-clear goes to exactly those whom it told."""
-        async with self.store.write() as tx:
+        async with self.deciding() as tx:
             warning = await find_warning(tx.conn, uid)
             if warning is None:
                 raise Refusal(404, "there is no such warning")
