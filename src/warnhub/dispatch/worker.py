@@ -99,6 +99,7 @@ class Worker:
         self.chance = random.Random()  # noqa: S311 - jitter, not a secret
         self.lines = {name: Drive(provider, make_throttle(provider)) for name, provider in providers.items()}
         self.draining = False
+        self.finished = asyncio.Event()
         self.wakes = {name: asyncio.Event() for name in providers}
         self.recorder: Group[Move, None] = Group(store, record_moves, most=4_000)
 
@@ -132,7 +133,8 @@ class Worker:
         self.draining = True
         end = time.monotonic() + seconds
         while any(line.running for line in self.lines.values()) and time.monotonic() < end:
-            await wait_for(self.bus.signal("tally"), 0.05)
+            self.finished.clear()
+            await wait_for(self.finished, 0.5)
 
     async def serve(self, line: Drive) -> None:
         """One provider: claim what is most urgent whenever there is a place for it."""
@@ -179,6 +181,7 @@ class Worker:
             await self.give_up(batch, error)
         finally:
             line.running -= 1
+            self.finished.set()
             self.wakes[line.provider.name].set()
 
     async def give_up(self, batch: Batch, error: Exception) -> None:
