@@ -101,6 +101,10 @@ make_venv() {
     "$python" -m venv $VENV
 }
 
+# uv brings its own list of authorities; a machine behind an inspecting proxy has the proxy's in the system's list.
+AUTHORITIES=/etc/ssl/certs/ca-certificates.crt
+if [ -z "${SSL_CERT_FILE:-}" ] && [ -s $AUTHORITIES ]; then export SSL_CERT_FILE=$AUTHORITIES; fi
+
 NO_NETWORK="is there a network? Behind a proxy set HTTPS_PROXY; with a mirror of your own set PIP_INDEX_URL and UV_DEFAULT_INDEX"
 
 sync_venv() {
