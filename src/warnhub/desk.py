@@ -90,19 +90,43 @@ class Desk:
             yield tx
 
     async def receive(self, agency: Agency, verdict: Verdict, raw: bytes, media: str, key: str | None = None) -> Received:
-        """Keep one alert and decide about it. Refusals: 403 out of scope, 409 other content, 422 unreadable."""
-        alert = verdict.alert
-        if alert is None or verdict.gate is Gate.REFUSE:
-            raise Refusal(422, "the alert cannot be taken", verdict.problems)
-        extent = self.places.select(alert.areas)
-        out = check_scope(alert, agency, extent, self.touched(extent))
-        if out:
-            async with self.deciding() as tx:
-                await add_audit(tx, f"agency:{agency.id}", "alert.refused", alert.identifier, {"rules": [p.rule for p in out]})
-            raise Refusal(403, "out of this agency's scope", out)
+        """Keep one alert and decide about it."""
+        return (await self.receive_all(agency, [verdict], raw, media, key))[0]
+
+    async def receive_all(
+        self, agency: Agency, verdicts: Sequence[Verdict], raw: bytes, media: str, key: str | None = None
+    ) -> list[Received]:
+        """Keep the alerts of one document and decide about them, all or none. Refusals: 403 out of scope, 409 other content,
+        422 unreadable."""
+        alerts = [verdict.alert for verdict in verdicts if verdict.alert and verdict.gate is not Gate.REFUSE]
+        if len(alerts) < len(verdicts):
+            raise Refusal(422, "the alert cannot be taken", [problem for verdict in verdicts for problem in verdict.problems])
+        extents = [self.places.select(alert.areas) for alert in alerts]
+        await self.check_scopes(agency, alerts, extents)
+        received = []
         async with self.deciding() as tx:
-            again = await self.repeated(tx, agency, alert, key)
-            return again or await self.keep(tx, agency, alert, verdict.problems, extent, raw, media, key)
+            for number, (verdict, alert, extent) in enumerate(zip(verdicts, alerts, extents, strict=True)):
+                own = f"{key}\n{number}" if key and number else key  # one header for the document, a row for each alert
+                again = await self.repeated(tx, agency, alert, own)
+                received.append(again or await self.keep(tx, agency, alert, verdict.problems, extent, raw, media, own))
+        return received
+
+    async def check_scopes(self, agency: Agency, alerts: Sequence[Alert], extents: Sequence[Extent]) -> None:
+        """403 for a document of which anything is out of scope, on the record."""
+        found: list[Problem] = []
+        entries = []
+        for number, (alert, extent) in enumerate(zip(alerts, extents, strict=True)):
+            out = check_scope(alert, agency, extent, self.touched(extent))
+            place = f"[{number}]." if len(alerts) > 1 else ""
+            found += [problem.model_copy(update={"path": place + problem.path}) for problem in out]
+            if out:
+                entries.append((alert.identifier, {"rules": [problem.rule for problem in out]}))
+        if not found:
+            return
+        async with self.deciding() as tx:
+            for identifier, data in entries:
+                await add_audit(tx, f"agency:{agency.id}", "alert.refused", identifier, data)
+        raise Refusal(403, "out of this agency's scope", found)
 
     def touched(self, extent: Extent) -> list[str]:
         """The division codes of the places an extent holds."""
@@ -119,11 +143,9 @@ class Desk:
                 )
             ).first()
             if row and row.digest != digest:
-                raise Refusal(
-                    422,
-                    "this Idempotency-Key was used for another alert",
-                    [Problem(path="Idempotency-Key", rule="KEY_REUSED", message="use a new key for a new alert", value=key)],
-                )
+                said, message = key.partition("\n")[0], "use a new key for a new alert"
+                problem = Problem(path="Idempotency-Key", rule="KEY_REUSED", message=message, value=said)
+                raise Refusal(422, "this Idempotency-Key was used for another alert", [problem])
         known = await find_alert(tx.conn, alert)
         if known is None:
             return None

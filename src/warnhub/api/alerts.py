@@ -1,6 +1,7 @@
 """Where agencies POST what they have to say, in the form they already have."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,21 +38,24 @@ async def post_alert(request: Request, hub: HubDep, agency: AgencyDep) -> Respon
     body = await read_body(request, hub.settings.limits.max_bytes)
     with INGEST.time():
         verdicts = await read_verdicts(hub, body, media, agency.zone)
-        received = [await take(hub, agency, verdict, body, media, key) for verdict in verdicts]
+        received = await take(hub, agency, verdicts, body, media, key)
     if len(received) == 1:
         return answer(request, received[0])
     status = 200 if all(item.repeated for item in received) else 201
     return JSONResponse({"alerts": [shown(request, item) for item in received]}, status)
 
 
-async def take(hub: Hub, agency: Agency, verdict: Verdict, body: bytes, media: str, key: str | None) -> Received:
-    """One alert of a document."""
+async def take(
+    hub: Hub, agency: Agency, verdicts: Sequence[Verdict], body: bytes, media: str, key: str | None
+) -> list[Received]:
+    """The alerts of a document, all or none."""
     try:
-        received = await hub.desk.receive(agency, verdict, body, media, key)
+        received = await hub.desk.receive_all(agency, verdicts, body, media, key)
     except Refusal:
-        ALERTS.labels(agency.id, "refused").inc()
+        ALERTS.labels(agency.id, "refused").inc(len(verdicts))
         raise
-    ALERTS.labels(agency.id, "repeated" if received.repeated else received.state).inc()
+    for one in received:
+        ALERTS.labels(agency.id, "repeated" if one.repeated else one.state).inc()
     return received
 
 
