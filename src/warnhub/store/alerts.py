@@ -123,22 +123,21 @@ async def set_alert_state(tx: Tx, number: int, state: str) -> None:
 async def find_referenced(conn: AsyncConnection, alert: Alert, agency: str) -> tuple[list[int], list[str]]:
     """(ids of the alerts it refers to, identifiers nobody knows): the same agency's and sender's, in the same status.
 
-    The national profile refers to the first-issued alert only, so whatever refers to the same alert counts too.
+    The national profile refers to the first-issued alert only, CAP often to the last: whatever follows from it counts too.
     """
-    found: list[int] = []
+    found: dict[int, None] = {}
     unknown: list[str] = []
+    own = "a.sender = :s AND a.status = :t AND a.agency_id = :a"
+    query = text(
+        f"WITH RECURSIVE chain (identifier, id) AS (SELECT CAST(:i AS text), CAST(NULL AS bigint) UNION "
+        f"SELECT a.identifier, a.id FROM alert a WHERE {own} AND a.identifier = :i UNION "
+        "SELECT a.identifier, a.id FROM chain c JOIN reference r ON r.identifier = c.identifier "
+        f"JOIN alert a ON a.id = r.alert_id WHERE {own}) SELECT id, identifier FROM chain WHERE id IS NOT NULL ORDER BY id"
+    )
     for reference in alert.references:
-        rows = (
-            await conn.execute(
-                text(
-                    "SELECT id, identifier FROM alert a "
-                    "WHERE a.sender = :s AND a.status = :t AND a.agency_id = :a AND (a.identifier = :i "
-                    "OR EXISTS (SELECT 1 FROM reference r WHERE r.alert_id = a.id AND r.identifier = :i)) ORDER BY id"
-                ),
-                {"i": reference.identifier, "s": alert.sender, "t": alert.status.value, "a": agency},
-            )
-        ).all()
-        found += [int(row.id) for row in rows]
+        bind = {"i": reference.identifier, "s": alert.sender, "t": alert.status.value, "a": agency}
+        rows = (await conn.execute(query, bind)).all()
+        found |= dict.fromkeys(int(row.id) for row in rows)
         if not any(row.identifier == reference.identifier for row in rows):
             unknown.append(reference.identifier)
-    return found, unknown
+    return list(found), unknown
