@@ -25,6 +25,8 @@ from warnhub.store.timers import set_timer
 from warnhub.store.warnings import LIVING, read_warning
 
 ASKS = 5
+RESENDS = 2
+"""Further rounds on a channel whose outcomes stay unknown: a provider that hangs must not make one warning into many."""
 log = structlog.get_logger(__name__)
 
 
@@ -139,6 +141,14 @@ class Resolver:
         warning = await read_warning(tx.conn, batch.warning)
         assert warning is not None
         cause = f"resend:{batch.round}"
+        tries = await tx.conn.scalar(
+            text("SELECT count(*) FROM wave WHERE warning_id = :w AND channel = :c AND cause LIKE 'resend:%' AND cause <> :k"),
+            {"w": batch.warning, "c": batch.channel, "k": cause},
+        )
+        if int(tries or 0) >= RESENDS:
+            data = {"channel": batch.channel, "people": len(people), "after": RESENDS}
+            await add_event(tx, batch.warning, "resend_given_up", "policy", data)
+            return
         known = await tx.conn.scalar(
             text("SELECT round FROM wave WHERE warning_id = :w AND channel = :c AND cause = :k"),
             {"w": batch.warning, "c": batch.channel, "k": cause},

@@ -27,6 +27,7 @@ from warnhub.monitor.metrics import BATCHES, HANDED
 from warnhub.port import Outgoing, Reason, Receipt, SendError
 from warnhub.roles import Role
 from warnhub.store.addresses import mark_bad
+from warnhub.store.audits import hold_audit
 from warnhub.store.batches import Batch, Line, claim_batch, finish_batch, read_lines, renew_leases
 from warnhub.store.engine import Store, Tx
 from warnhub.store.group import Group
@@ -291,6 +292,8 @@ class Worker:
         for outcome, n in tally.outcomes.items():
             HANDED.labels(batch.provider, outcome).inc(n)
         async with self.store.write() as tx:
+            if tally.config is not None:
+                await hold_audit(tx)
             if tally.unknown:
                 await set_timer(tx, "resolve", batch.warning, tx.now + RESOLVE_AFTER, {"batch": batch.id})
             if not tally.open:

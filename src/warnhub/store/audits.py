@@ -17,10 +17,15 @@ def entry_digest(previous: str, at: int, actor: str, action: str, subject: str, 
     return hashlib.sha256("\n".join((previous, str(at), actor, action, subject, data)).encode()).hexdigest()
 
 
-async def add_audit(tx: Tx, actor: str, action: str, subject: str, data: dict[str, Any] | None = None) -> None:
-    """Write one decision. On PostgreSQL the chain is locked until the commit, so that it never forks."""
+async def hold_audit(tx: Tx) -> None:
+    """Be the only one who decides anything until the commit; who changes the ledger after it asks for this first."""
     if tx.conn.dialect.name != "sqlite":
         await tx.conn.execute(text("SELECT pg_advisory_xact_lock(7292212)"))
+
+
+async def add_audit(tx: Tx, actor: str, action: str, subject: str, data: dict[str, Any] | None = None) -> None:
+    """Write one decision. On PostgreSQL the chain is locked until the commit, so that it never forks."""
+    await hold_audit(tx)
     previous = await tx.conn.scalar(text("SELECT digest FROM audit ORDER BY id DESC LIMIT 1")) or START
     packed = orjson.dumps(data or {}, option=orjson.OPT_SORT_KEYS).decode()
     digest = entry_digest(previous, tx.now, actor, action, subject, packed)

@@ -2,9 +2,9 @@
 
 `advance` takes any mixture of outcomes, receipts and confirmations, in any order and any number of times. A state only rises.
 
-On PostgreSQL several transactions do so at once. Each locks what it changes in one order – the warning (`hold_warnings`), its
-tasks, batches, deliveries, people, counts, the audit last – so that none counts what another is counting, and no two wait for
-each other.
+On PostgreSQL several transactions do so at once. Each locks what it changes in one order – the audit (`hold_audit`), the
+warning (`hold_warnings`), its tasks, batches, deliveries, people, counts – so that none counts what another is counting, and
+no two wait for each other.
 """
 
 from collections import Counter, defaultdict
