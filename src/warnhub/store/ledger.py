@@ -240,7 +240,8 @@ async def stop_people(tx: Tx, warning: int, town: int, state: Rank) -> int:
     where = "WHERE warning_id = :w AND town_id = :t AND state <= :open"
     found = await tx.conn.execute(
         text(
-            f"SELECT role, state, count(*) AS n FROM (SELECT role, state FROM target {where} {lock}) AS held GROUP BY role, state"
+            "SELECT role, state, count(*) AS n "
+            f"FROM (SELECT role, state FROM target {where} {lock}) AS held GROUP BY role, state"
         ),
         bind,
     )
