@@ -126,7 +126,7 @@ async def desk_running(folder: Path, kind: str, recipients: int, sink: int) -> A
     config = uvicorn.Config(create_app(settings, hub=hub), host="127.0.0.1", port=port, log_config=None, access_log=False)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - the server tells nobody
         await asyncio.sleep(0.02)
     try:
         yield hub, base, key
