@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: one server for a session, one database for a test, gone afterwards."""
+"""A PostgreSQL of the tests' own: one server for a session, a database for each test, gone afterwards."""
 
 import asyncio
 import os
@@ -15,6 +15,7 @@ import asyncpg
 
 from warnhub.store.engine import Store
 from warnhub.store.migrate import upgrade_store
+from warnhub.store.tables import metadata
 
 OLDEST = 15
 TEMPLATE = "migrated"
@@ -49,6 +50,7 @@ class Server:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.spare: list[str] = []
 
     def url(self, name: str) -> str:
         """As WarnHub is told it."""
@@ -72,6 +74,18 @@ class Server:
         name = f"t{uuid4().hex[:12]}"
         await self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
+
+    async def take(self) -> str:
+        """A migrated database with nothing in it, new or used before; gives its name."""
+        return self.spare.pop() if self.spare else await self.make()
+
+    async def give_back(self, name: str) -> None:
+        """Empty it for the next test, which is far quicker than another; its numbers go on where they were."""
+        conn = await asyncpg.connect(self.url(name))
+        emptied = "; ".join(f'DELETE FROM "{table.name}"' for table in reversed(metadata.sorted_tables))
+        await conn.execute(f"SET lock_timeout = '5s'; {emptied}")
+        await conn.close()
+        self.spare.append(name)
 
     async def drop(self, name: str) -> None:
         """Give its place back."""

@@ -2,9 +2,8 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from postgres import Server
@@ -45,29 +44,25 @@ def server(backend: str, request: pytest.FixtureRequest) -> Server | None:
 
 
 @pytest.fixture
-async def place(server: Server | None, migrated: Path, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[str]]]:
-    """Makes databases, migrated or empty, and gives their URLs."""
-    made: list[str] = []
-
-    async def make(filled: bool = True) -> str:
-        if server is not None:
-            made.append(await server.make() if filled else await server.make("template1"))
-            return server.url(made[-1])
-        path = tmp_path / f"warnhub-{uuid4().hex}.sqlite3"
-        if filled:
-            shutil.copy(migrated, path)
-        return f"sqlite:///{path}"
-
-    yield make
-    for name in made:
-        assert server is not None
-        await server.drop(name)
+async def url(server: Server | None, migrated: Path, tmp_path: Path) -> AsyncIterator[str]:
+    """Where a database at the newest schema is, with nothing in it."""
+    if server is None:
+        yield f"sqlite:///{shutil.copy(migrated, tmp_path)}"
+        return
+    name = await server.take()
+    yield server.url(name)
+    await server.give_back(name)
 
 
 @pytest.fixture
-async def url(place: Callable[..., Awaitable[str]]) -> str:
-    """Where a database at the newest schema is."""
-    return await place()
+async def empty_url(server: Server | None, tmp_path: Path) -> AsyncIterator[str]:
+    """Where a database without any schema is."""
+    if server is None:
+        yield f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+        return
+    name = await server.make("template1")
+    yield server.url(name)
+    await server.drop(name)
 
 
 @pytest.fixture

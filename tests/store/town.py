@@ -20,7 +20,7 @@ from warnhub.plan.planner import Planner
 from warnhub.plan.policy import Policy
 from warnhub.port import ChannelSettings
 from warnhub.roles import Role
-from warnhub.store.agencies import Agency, add_agency, read_agency
+from warnhub.store.agencies import Agency, add_agency, ensure_county, read_agency
 from warnhub.store.areas import Place, save_places
 from warnhub.store.engine import Store
 from warnhub.store.policies import add_policy
@@ -243,6 +243,7 @@ async def build_county(store: Store, hand: Hand, keys: KeyRing) -> County:
         codes = {row.code: row.id for row in await tx.conn.execute(text("SELECT id, code FROM area"))}
         await save_entries(tx, keys, list_people(codes))
         people = {row.ref: row.id for row in await tx.conn.execute(text("SELECT id, ref FROM recipient"))}
+        await ensure_county(tx, "云岭县应急管理局")
         await add_agency(tx, "test", id="weather", name="云岭县气象台", areas=[COUNTY], release=Level.ORANGE)
         version = await add_policy(tx, POLICY, "test", "")
     async with store.read() as conn:
