@@ -24,6 +24,10 @@ MAC = 8
 AGE = re.compile(r"[0-9a-f]{1,12}")
 
 
+class Unreadable(ValueError):
+    """What is kept does not open: it was changed, or sealed with another key."""
+
+
 class KeyRing:
     """The keys of one installation, derived once."""
 
@@ -41,11 +45,11 @@ class KeyRing:
         return nonce + self.gcm.encrypt(nonce, text.encode(), None)
 
     def unseal(self, sealed: bytes) -> str:
-        """The text; ValueError if it was changed or sealed with another key."""
+        """The text. Raises `Unreadable`."""
         try:
             return self.gcm.decrypt(sealed[:NONCE], sealed[NONCE:], None).decode()
         except InvalidTag as error:
-            raise ValueError("an address does not open with this key: was WARNHUB_SECRET_KEY changed?") from error
+            raise Unreadable("an address does not open with this key: was WARNHUB_SECRET_KEY changed?") from error
 
     def blind(self, channel: str, value: str) -> bytes:
         """What an address is looked up by, 16 bytes; says nothing without the key."""

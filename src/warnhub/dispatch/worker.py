@@ -16,7 +16,7 @@ from sqlalchemy import text
 from warnhub.bus.local import LocalBus, wait_for
 from warnhub.channels import Provider
 from warnhub.config import Settings
-from warnhub.crypto import KeyRing, make_reference
+from warnhub.crypto import KeyRing, Unreadable, make_reference
 from warnhub.dispatch.failover import pass_on, stop_provider
 from warnhub.dispatch.handover import Done, Gate, Item, hand_over
 from warnhub.dispatch.living import Living
@@ -200,11 +200,8 @@ class Worker:
         async with self.store.read() as conn:
             lines = await read_lines(conn, batch.id)
         tally = Tally({entry.recipient for entry in lines})
-        blocked = [entry for entry in lines if entry.blocked]
-        moves = [Move(batch.id, entry.recipient, Rank.SUPPRESSED, entry.blocked) for entry in blocked]
-        frame = self.make_frame(story, batch)
-        items = [Item(entry.recipient, self.message(story, batch, entry, frame)) for entry in lines if not entry.blocked]
-        tally.open -= {entry.recipient for entry in blocked}
+        items, moves = self.sort_lines(story, batch, lines)
+        tally.open -= {move.recipient for move in moves}
         pending: list[asyncio.Task[list[None]]] = []
         flushed = time.monotonic()
         gate = self.make_gate(batch.warning)
@@ -220,6 +217,20 @@ class Worker:
             pending.append(asyncio.create_task(self.recorder.put_all(moves)))
         await asyncio.gather(*pending)
         await self.conclude(line, batch, tally)
+
+    def sort_lines(self, story: Story, batch: Batch, lines: Sequence[Line]) -> tuple[list[Item], list[Move]]:
+        """The messages of a batch, and what is to be recorded of those who get none: a blocked or broken address is only its
+        owner's."""
+        items, moves, frame = [], [], self.make_frame(story, batch)
+        for entry in lines:
+            if entry.blocked:
+                moves.append(Move(batch.id, entry.recipient, Rank.SUPPRESSED, entry.blocked))
+                continue
+            try:
+                items.append(Item(entry.recipient, self.message(story, batch, entry, frame)))
+            except Unreadable:
+                moves.append(Move(batch.id, entry.recipient, Rank.FAILED, Reason.REJECTED, "unreadable"))
+        return items, moves
 
     def make_gate(self, warning: int) -> Gate:
         """The question asked right before each call."""
