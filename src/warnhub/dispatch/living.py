@@ -15,6 +15,9 @@ from warnhub.store.states import Rank
 from warnhub.store.warnings import LIVING
 
 POLL = 0.25
+ON_ITS_WAY = 1_500
+"""Milliseconds a message must have left when it is handed over, or it would arrive expired."""
+
 ENDINGS = {"expired": Rank.EXPIRED}
 log = structlog.get_logger(__name__)
 
@@ -44,7 +47,7 @@ class Living:
             return Rank.SUPPRESSED
         if life.state != LIVING:
             return ENDINGS.get(life.state, Rank.SUPERSEDED)
-        return Rank.EXPIRED if now >= life.expires_at else None
+        return Rank.EXPIRED if now + ON_ITS_WAY >= life.expires_at else None
 
     async def learn(self, warning: int) -> Life:
         """Read one warning, with its drill's list."""
