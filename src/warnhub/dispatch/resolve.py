@@ -1,8 +1,8 @@
 """Unknown outcomes: ask the provider, or repeat where a repeat is known, or do what policy says; counted either way."""
 
 import asyncio
-import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,11 @@ from sqlalchemy import text
 
 from warnhub.alert import Level
 from warnhub.channels import Provider
-from warnhub.dispatch.worker import Worker
+from warnhub.dispatch.handover import Item, Outcome, hand_over
+from warnhub.dispatch.worker import Drive, Worker
 from warnhub.plan.cutting import next_round
 from warnhub.plan.planner import Planner
-from warnhub.port import Lookup, Outgoing, Reason, Receipt, Repeatable, SendError
+from warnhub.port import Bulk, Lookup, Outgoing, Reason, Receipt, Repeatable, SendError
 from warnhub.roles import Role
 from warnhub.store.audits import add_event
 from warnhub.store.batches import COLUMNS, Batch, Line
@@ -53,19 +54,25 @@ class Resolver:
         batch, lines = await self.read_unknown(int(key))
         if batch is None or not lines:
             return
-        drive = self.worker.lines.get(batch.provider)
         story = await self.worker.wordbook.story(batch.warning)
         await self.worker.living.learn(batch.warning)
-        frame = self.worker.make_frame(story, batch)
+        items, broken = self.worker.sort_lines(story, batch, lines)
+        findings = [Finding(move.recipient, move) for move in broken] + await self.look_into(batch, items)
+        await self.conclude(batch, findings, int(data.get("asked", 0)))
+
+    async def look_into(self, batch: Batch, items: Sequence[Item]) -> list[Finding]:
+        """Message by message; but where a provider knows a repeat of many by all of them together, all together."""
+        drive = self.worker.lines.get(batch.provider)
+        adapter: object = drive.provider.adapter if drive else None
+        if drive and isinstance(adapter, Repeatable) and adapter.repeatable and isinstance(adapter, Bulk):
+            return await self.repeat_all(drive, batch, items)
         slots = asyncio.Semaphore(drive.provider.settings.parallel if drive else 1)
 
-        async def look(line: Line) -> Finding:
+        async def look(item: Item) -> Finding:
             async with slots:
-                message = self.worker.message(story, batch, line, frame)
-                return await self.find(drive.provider if drive else None, batch, line.recipient, message)
+                return await self.find(drive.provider if drive else None, batch, item.recipient, item.message)
 
-        findings = await asyncio.gather(*(look(line) for line in lines))
-        await self.conclude(batch, findings, int(data.get("asked", 0)))
+        return await asyncio.gather(*(look(item) for item in items))
 
     async def read_unknown(self, number: int) -> tuple[Batch | None, list[Line]]:
         """A batch and its recipients whose outcome is not known."""
@@ -110,15 +117,23 @@ class Resolver:
         """Send again under the same reference; the provider knows a repeat. The gate stands here too."""
         assert provider is not None
         drive = self.worker.lines[provider.name]
-        await drive.throttle.acquire(batch.lane)
-        if self.worker.living.stop_rank(batch.warning, recipient, int(time.time() * 1000)) is not None:
-            return Finding(recipient)
-        try:
-            return Finding(recipient, taken(batch, recipient, await provider.adapter.send(message)))
-        except SendError as error:
-            if error.reason in {Reason.RECIPIENT, Reason.REJECTED}:
-                return Finding(recipient, Move(batch.id, recipient, Rank.FAILED, error.reason, error.code))
-            return Finding(recipient, ask=True)
+        async with drive.throttle.call(batch.lane):
+            if self.worker.make_gate(batch.warning)(recipient) is not None:
+                return Finding(recipient)
+            try:
+                return repeated(batch, recipient, await provider.adapter.send(message))
+            except SendError as error:
+                return repeated(batch, recipient, error)
+
+    async def repeat_all(self, drive: Drive, batch: Batch, items: Sequence[Item]) -> list[Finding]:
+        """Send a batch's unknown messages again, in the calls that they went out in."""
+        findings: list[Finding] = []
+        gate = self.worker.make_gate(batch.warning)
+        async for group in hand_over(drive.provider, items, batch.lane, drive.throttle, gate):
+            for done in group:
+                stopped = isinstance(done.outcome, Rank)
+                findings.append(Finding(done.recipient) if stopped else repeated(batch, done.recipient, done.outcome))
+        return findings
 
     async def conclude(self, batch: Batch, findings: list[Finding], asked: int) -> None:
         """Record what was found, tell anew whom it must, ask again about the rest a bounded number of times."""
@@ -169,6 +184,15 @@ class Resolver:
             part=f":{batch.id}",
             people=tuple(people),
         )
+
+
+def repeated(batch: Batch, recipient: int, outcome: Outcome) -> Finding:
+    """What a repeat came to; whoever may still have it is asked about again."""
+    if isinstance(outcome, Receipt):
+        return Finding(recipient, taken(batch, recipient, outcome))
+    if isinstance(outcome, SendError) and outcome.reason in {Reason.RECIPIENT, Reason.REJECTED}:
+        return Finding(recipient, Move(batch.id, recipient, Rank.FAILED, outcome.reason, outcome.code))
+    return Finding(recipient, ask=True)
 
 
 def taken(batch: Batch, recipient: int, receipt: Receipt) -> Move:
