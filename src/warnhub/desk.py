@@ -264,6 +264,8 @@ class Desk:
         for old in earlier:
             await end_warning(tx, old, "cancelled", actor, {"by": alert.identifier})
         told = max((old.id for old in earlier if old.state == LIVING), default=None)
+        if told is None and warning.previous_id is None:
+            raise Refusal(409, "this cancel names no warning that lives here: nobody was told what it lifts; reject it")
         if told is not None:
             bind = {"p": told, "id": warning.id}
             await tx.conn.execute(text("UPDATE warning SET previous_id = :p WHERE id = :id"), bind)

@@ -290,6 +290,17 @@ async def test_nobody_cancels_another_agencys_warning(county: County) -> None:
     assert (received.state, (await states(county))[0]) == ("held", "released")
 
 
+async def test_a_cancel_of_nothing_is_not_released(county: County) -> None:
+    """It would tell a whole area that something is over which it was never told, and which may still be living."""
+    await county.warn()
+    water = await enrol(county, release=Level.ORANGE)
+    received = await county.receive(referring(county, "over-1", kind=Kind.CANCEL), water)
+    with pytest.raises(Refusal, match="names no warning that lives"):
+        for officer in ("user:a", "user:b"):
+            await county.desk.release(str(received.warning), officer)
+    assert await states(county) == ["released", "pending"]
+
+
 async def test_a_drill_cancels_no_actual_warning(county: County) -> None:
     await county.run("INSERT INTO drill (id, name, created_at, created_by) VALUES ('d1', 'd1', 1, 't')")
     await county.warn()
