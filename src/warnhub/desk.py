@@ -266,9 +266,8 @@ class Desk:
         told = max((old.id for old in earlier if old.state == LIVING), default=None)
         if told is None and warning.previous_id is None:
             raise Refusal(409, "this cancel names no warning that lives here: nobody was told what it lifts; reject it")
-        if told is not None:
-            bind = {"p": told, "id": warning.id}
-            await tx.conn.execute(text("UPDATE warning SET previous_id = :p WHERE id = :id"), bind)
+        query = text("UPDATE warning SET previous_id = coalesce(:p, previous_id) WHERE id = :id")
+        await tx.conn.execute(query, {"p": told, "id": warning.id})
 
     async def not_over(self, tx: Tx, alerts: Sequence[int]) -> list[Warning]:
         """The warnings of these alerts that wait or live; an all-clear is not one."""

@@ -283,6 +283,14 @@ async def test_a_cancel_of_what_never_left_tells_nobody(county: County) -> None:
     assert (received.state, received.warning, await states(county)) == ("ended", None, ["cancelled"])
 
 
+async def test_a_cancel_of_what_nobody_knows_is_held_and_lifts_nothing(county: County) -> None:
+    received = await county.receive(referring(county, "over-1", to="unseen", kind=Kind.CANCEL))
+    assert received.state == "held"
+    with pytest.raises(Refusal):
+        await county.desk.release(received.warning or "", "user:a")
+    assert await states(county) == ["pending"]
+
+
 async def test_nobody_cancels_another_agencys_warning(county: County) -> None:
     await county.warn()
     water = await enrol(county, release=Level.ORANGE)
@@ -296,8 +304,7 @@ async def test_a_cancel_of_nothing_is_not_released(county: County) -> None:
     water = await enrol(county, release=Level.ORANGE)
     received = await county.receive(referring(county, "over-1", kind=Kind.CANCEL), water)
     with pytest.raises(Refusal, match="names no warning that lives"):
-        for officer in ("user:a", "user:b"):
-            await county.desk.release(str(received.warning), officer)
+        await county.desk.release(str(received.warning), "user:a")
     assert await states(county) == ["released", "pending"]
 
 

@@ -93,7 +93,7 @@ async def test_a_second_plan_changes_nothing(county: County) -> None:
     await county.plan(warning)
     after = [await county.rows(f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4, 5, 6") for table in ("batch", "delivery", "tally")]
     assert after == before
-    assert len(await county.rows("SELECT 1 FROM timer WHERE kind = 'repeat'")) == 5
+    assert len(await county.rows("SELECT 1 FROM timer WHERE kind = 'repeat'")) == 6
     await county.sound(warning)
 
 
@@ -260,15 +260,6 @@ async def test_an_all_clear_waits_for_what_a_worker_is_sending_right_now(county:
     county.hand.pass_by(250)
     assert await county.told(await county.plan(over)) == {("S1", "loudspeaker.mqtt")}
     await county.sound(over)
-
-
-async def test_an_all_clear_asks_nobody_to_confirm_even_where_no_warning_is_known(county: County) -> None:
-    """A person lets out a cancel of something we never saw: it goes to the area, and wants no answer."""
-    warning = await county.warn(identifier="over-1", kind=Kind.CANCEL, references=[Reference(identifier="unseen")])
-    await county.plan(warning)
-    assert ("R1", "sms.aliyun") in await county.told(warning)
-    assert await county.tasks(warning) == {}
-    assert await county.rows("SELECT 1 FROM timer WHERE kind = 'repeat'") == []
 
 
 async def test_excluded_and_far_places(county: County) -> None:

@@ -47,6 +47,7 @@ rules:
     roles: resident
     channels: [sms, wechat, push]
     mode: first
+    repeat: {every: 5m, times: 2}
     reason: 试验用的规则
   - levels: [red, orange]
     roles: speaker

@@ -20,7 +20,7 @@ from warnhub.roles import Role
 from warnhub.store.audits import add_event
 from warnhub.store.batches import COLUMNS, Batch, Line
 from warnhub.store.engine import Store, Tx
-from warnhub.store.ledger import Move, advance
+from warnhub.store.ledger import Move, advance, hold_warnings
 from warnhub.store.states import RANKS, Rank
 from warnhub.store.timers import set_timer
 from warnhub.store.warnings import LIVING, read_warning
@@ -141,17 +141,18 @@ class Resolver:
             "found" if f.move and f.move.state != Rank.FAILED else "resend" if f.resend else "open" for f in findings
         )
         async with self.store.write() as tx:
+            await hold_warnings(tx, [batch.warning])
             await advance(tx, [finding.move for finding in findings if finding.move])
             warning = await read_warning(tx.conn, batch.warning)
             again = [finding.recipient for finding in findings if finding.resend]
             if again and warning is not None and warning.state == LIVING:
-                await self.resend(tx, batch, again)
+                await self.resend(tx, batch, again, asked)
             if any(finding.ask for finding in findings) and asked + 1 < ASKS:
                 wait = 10_000 * 2**asked
                 await set_timer(tx, "resolve", batch.warning, tx.now + wait, {"batch": batch.id, "asked": asked + 1})
             await add_event(tx, batch.warning, "resolved", "policy", {"batch": batch.id} | dict(counts))
 
-    async def resend(self, tx: Tx, batch: Batch, people: list[int]) -> None:
+    async def resend(self, tx: Tx, batch: Batch, people: list[int], asked: int) -> None:
         """A further round on the same channel, with references of its own."""
         warning = await read_warning(tx.conn, batch.warning)
         assert warning is not None
@@ -181,7 +182,7 @@ class Resolver:
             rule,
             round_=round_,
             cause=cause,
-            part=f":{batch.id}",
+            part=f":{batch.id}:{asked}",
             people=tuple(people),
         )
 

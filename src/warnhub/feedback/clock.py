@@ -14,6 +14,7 @@ from warnhub.roles import Role
 from warnhub.store.audits import add_event
 from warnhub.store.batches import age_lanes, lose_batches
 from warnhub.store.engine import Store, Tx
+from warnhub.store.ledger import hold_warnings
 from warnhub.store.timers import Timer, set_timer, take_timers
 from warnhub.store.warnings import LIVING, end_warning, read_warning
 
@@ -56,6 +57,7 @@ class Clock:
             return 0
         async with self.store.write() as tx:
             timers = await take_timers(tx)
+            await hold_warnings(tx, [timer.warning for timer in timers if timer.warning is not None])
             for timer in timers:
                 await self.handlers[timer.kind](tx, timer)
         return len(timers)
@@ -113,17 +115,17 @@ class Clock:
         )
         total = 0
         for town in [int(row[0]) for row in towns]:
-            for channel in rule.channels:
-                if channel.value in self.planner.channels:
-                    total += await self.planner.cut_channel(
-                        tx,
-                        warning,
-                        role.value,
-                        town,
-                        channel.value,
-                        rule,
-                        round_=round_,
-                        cause="repeat",
-                        unconfirmed=role.responsible,
-                    )
+            for channel in self.planner.names(rule):
+                total += await self.planner.cut_channel(
+                    tx,
+                    warning,
+                    role.value,
+                    town,
+                    channel,
+                    rule,
+                    round_=round_,
+                    cause="repeat",
+                    before=self.planner.earlier(rule, channel),
+                    unconfirmed=role.responsible,
+                )
         return total

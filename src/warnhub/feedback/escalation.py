@@ -121,9 +121,9 @@ class Escalation:
 
     async def next_channel(self, tx: Tx, warning: Warning, rule: Rule, tasks: list[Any], round_: int) -> dict[int, str]:
         """Tell them by the first channel of the policy that was not tried yet; task id → channel."""
-        order: list[str] = [channel.value for channel in rule.channels if channel.value in self.planner.channels]
+        order = self.planner.names(rule)
         order += [channel for channel in self.planner.channels if channel not in order and channel != "loudspeaker"]
-        tried, usable = await channel_state(tx, warning.id, [task.recipient_id for task in tasks])
+        tried, usable = await self.channel_state(tx, warning.id, [task.recipient_id for task in tasks])
         chosen: dict[str, list[Any]] = defaultdict(list)
         for task in tasks:
             free = [c for c in order if c in usable[task.recipient_id] and c not in tried[task.recipient_id]]
@@ -135,6 +135,29 @@ class Escalation:
             await self.tell(tx, warning, calls, [channel], rule, round_, "next_channel")
             moved |= {task.id: channel for task in group}
         return moved
+
+    async def channel_state(self, tx: Tx, warning: int, people: list[int]) -> tuple[dict[int, set[str]], dict[int, set[str]]]:
+        """(channels tried in this warning, channels some provider of which carries a usable address) of each person."""
+        ids = ", ".join(str(int(person)) for person in people)
+        tried: dict[int, set[str]] = defaultdict(set)
+        usable: dict[int, set[str]] = defaultdict(set)
+        rows = await tx.conn.execute(
+            text(
+                "SELECT d.recipient_id, v.channel FROM wave v JOIN delivery d ON d.wave_id = v.id "
+                f"WHERE v.warning_id = :w AND d.recipient_id IN ({ids})"
+            ),
+            {"w": warning},
+        )
+        for row in rows:
+            tried[row[0]].add(row[1])
+        rows = await tx.conn.execute(
+            text(f"SELECT recipient_id, channel, route FROM address WHERE bad IS NULL AND recipient_id IN ({ids})")
+        )
+        for row in rows:
+            routes = self.planner.carried(row.channel)
+            if not routes or row.route in routes:
+                usable[row.recipient_id].add(row.channel)
+        return tried, usable
 
     async def call_other(
         self, tx: Tx, warning: Warning, tasks: list[Any], step: Step, round_: int, within: int
@@ -149,7 +172,8 @@ class Escalation:
                 f"WHERE r.id IN ({ids})"
             )
         )
-        others = {int(row.person): row for row in rows}
+        rules = self.planner.rules(warning)
+        others = {int(row.person): row for row in rows if Role(row.role) in rules}
         moved: dict[int, str] = {}
         calls: dict[int, Call] = {}
         for task in tasks:
@@ -158,15 +182,12 @@ class Escalation:
                 continue
             moved[task.id] = str(other.ref)
             calls[other.id] = Call(other.id, other.role, other.town_id)
-        policy = self.planner.policies[warning.policy]
         groups: dict[str, list[Call]] = defaultdict(list)
         for call in calls.values():
             groups[call.role].append(call)
         for role, group in groups.items():
-            rule = match_rule(policy, warning.hazard_class, Level(warning.level), Role(role))
-            if rule is not None:
-                channels: list[str] = [c.value for c in rule.channels if c.value in self.planner.channels]
-                await self.tell(tx, warning, group, channels, rule, round_, step.value)
+            rule = rules[Role(role)]
+            await self.tell(tx, warning, group, self.planner.names(rule), rule, round_, step.value)
         return moved
 
     async def engage(self, tx: Tx, warning: Warning, task: Any, other: Any, within: int) -> bool:
@@ -233,25 +254,3 @@ async def set_tasks(tx: Tx, tasks: list[Any], state: str, rung: int, due_at: int
             {"s": state, "r": rung, "due": due_at},
         )
         tx.wake("tally")
-
-
-async def channel_state(tx: Tx, warning: int, people: list[int]) -> tuple[dict[int, set[str]], dict[int, set[str]]]:
-    """(channels tried in this warning, channels with a usable address) of each person."""
-    ids = ", ".join(str(int(person)) for person in people)
-    tried: dict[int, set[str]] = defaultdict(set)
-    usable: dict[int, set[str]] = defaultdict(set)
-    rows = await tx.conn.execute(
-        text(
-            "SELECT d.recipient_id, v.channel FROM wave v JOIN delivery d ON d.wave_id = v.id "
-            f"WHERE v.warning_id = :w AND d.recipient_id IN ({ids})"
-        ),
-        {"w": warning},
-    )
-    for row in rows:
-        tried[row[0]].add(row[1])
-    rows = await tx.conn.execute(
-        text(f"SELECT recipient_id, channel FROM address WHERE bad IS NULL AND recipient_id IN ({ids})")
-    )
-    for row in rows:
-        usable[row[0]].add(row[1])
-    return tried, usable

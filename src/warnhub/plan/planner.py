@@ -91,15 +91,12 @@ class Planner:
         if (previous := ended_by(warning)) is not None:
             await self.cut_clear(tx, warning, previous, role, rule, town)
             return
-        channels: dict[str, tuple[str, ...]] = {
-            channel.value: self.carried(channel.value) for channel in rule.channels if channel.value in self.channels
-        }
+        channels = {channel: self.carried(channel) for channel in self.names(rule)}
         if not channels:
             return
         await cut_targets(tx, warning.id, role.value, town, channels, warning.drill)
-        for place, channel in enumerate(channels):
-            before = dict(list(channels.items())[:place]) if rule.mode == "first" else {}
-            await self.cut_channel(tx, warning, role.value, town, channel, rule, before=before)
+        for channel in channels:
+            await self.cut_channel(tx, warning, role.value, town, channel, rule, before=self.earlier(rule, channel))
         if warning.kind != "cancel":
             await self.set_tasks(tx, warning, role, rule, town)
 
@@ -112,6 +109,15 @@ class Planner:
         await copy_targets(tx, warning.id, warning.previous_id, role.value, town)
         for channel in self.channels:
             await self.cut_channel(tx, warning, role.value, town, channel, rule, told_by=warning.previous_id, part=f":{tx.now}")
+
+    def names(self, rule: Rule) -> list[str]:
+        """The channels of a rule that somebody provides, in its order."""
+        return [channel.value for channel in rule.channels if channel.value in self.channels]
+
+    def earlier(self, rule: Rule, channel: str) -> dict[str, tuple[str, ...]]:
+        """The channels that take a person before this one does, with the kinds of address they carry: none in mode `all`."""
+        names = self.names(rule)
+        return {name: self.carried(name) for name in names[: names.index(channel)]} if rule.mode == "first" else {}
 
     def carried(self, channel: str) -> tuple[str, ...]:
         """The kinds of address that the providers of a channel carry between them; () is all."""
