@@ -44,6 +44,7 @@ class Group(Generic[T, R]):
             try:
                 async with self.store.write() as tx:
                     results = await self.apply(tx, [item for item, _ in group])
+                    answers = list(zip(group, results, strict=True))
             except BaseException as error:
                 for _, future in group:
                     if not future.done():
@@ -51,6 +52,6 @@ class Group(Generic[T, R]):
                 if not isinstance(error, Exception):
                     raise
                 continue
-            for (_, future), result in zip(group, results, strict=True):
+            for (_, future), result in answers:
                 if not future.done():
                     future.set_result(result)
