@@ -43,7 +43,7 @@ class Part(BaseModel):
 
 
 class Tasks(BaseModel):
-    """Who had to confirm: `open` still may, `late` have passed their deadline, `done` did."""
+    """Who had to confirm: `open` still may, `late` have passed their deadline and nobody answered for them, `done` did."""
 
     total: int = 0
     open: int = 0
@@ -147,7 +147,7 @@ async def read_tasks(conn: AsyncConnection, warning: int, now: int) -> Tasks:
         await conn.execute(
             text(
                 "SELECT count(*) AS total, coalesce(sum(CASE WHEN state = 'open' THEN 1 ELSE 0 END), 0) AS open, "
-                "coalesce(sum(CASE WHEN state <> 'done' AND due_at <= :now THEN 1 ELSE 0 END), 0) AS late, "
+                "coalesce(sum(CASE WHEN state IN ('open', 'late') AND due_at <= :now THEN 1 ELSE 0 END), 0) AS late, "
                 "coalesce(sum(CASE WHEN state = 'done' THEN 1 ELSE 0 END), 0) AS done, "
                 "coalesce(sum(CASE WHEN choice IN ('help', 'cannot') THEN 1 ELSE 0 END), 0) AS help "
                 "FROM task WHERE warning_id = :w AND kind = 'confirm'"

@@ -59,7 +59,7 @@ async def list_unconfirmed(
             "(SELECT tail FROM address s WHERE s.recipient_id = r.id AND s.channel = 'sms') AS tail "
             "FROM task k JOIN recipient r ON r.id = k.recipient_id JOIN area a ON a.id = k.area_id "
             "JOIN area t ON t.id = k.town_id "
-            f"WHERE k.warning_id = :w AND k.kind = 'confirm' AND k.state <> 'done' AND k.id > :after {where} "
+            f"WHERE k.warning_id = :w AND k.kind = 'confirm' AND k.state NOT IN ('done', 'covered') AND k.id > :after {where} "
             "ORDER BY k.id LIMIT :most"
         ),
         {"w": warning, "after": after, "most": most, "v": village},
