@@ -97,3 +97,14 @@ async def test_personal_messages_are_calls_of_their_own() -> None:
     assert sum(one.outcome is Rank.SUPERSEDED for one in done) == 30 - len(adapter.sent) >= 20
     await hand(provider, throttle, 2, 0, 30, link="")
     assert adapter.bulk == 1
+
+
+async def test_what_has_ended_takes_no_part_of_the_rate() -> None:
+    """A batch in hand of a warning that is over makes way at once, however slow its provider."""
+    provider, _, adapter = made()
+    throttle = Throttle(1, parallel=3)
+    items = [Item(n, outgoing(n)) for n in range(500)]
+    async with asyncio.timeout(2):
+        async for _ in hand_over(provider, [Item(0, outgoing(0, link="x")), *items], 2, throttle, lambda _: Rank.EXPIRED):
+            pass
+    assert (adapter.sent, throttle.wait_time(2)) == ([], 0)

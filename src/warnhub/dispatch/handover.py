@@ -70,9 +70,7 @@ async def send_each(
 
     async def work() -> None:
         for item in waiting:
-            async with throttle.call(lane):
-                rank = gate(item.recipient)
-                finished.put_nowait(Done(item.recipient, rank if rank is not None else await send_one(provider, item.message)))
+            finished.put_nowait(Done(item.recipient, await pass_gate(provider, item, lane, throttle, gate)))
 
     workers = [asyncio.create_task(work()) for _ in range(min(provider.settings.parallel, len(items)))]
     try:
@@ -99,6 +97,16 @@ async def next_done(finished: "asyncio.Queue[Done]", workers: Sequence["asyncio.
             for worker in workers:
                 if worker.done() and worker.exception():
                     worker.result()
+
+
+async def pass_gate(provider: Provider, item: Item, lane: int, throttle: Throttle, gate: Gate) -> Outcome:
+    """One call, if the gate is open; it is asked before the wait too, so that what has ended takes nobody's place."""
+    rank = gate(item.recipient)
+    if rank is not None:
+        return rank
+    async with throttle.call(lane):
+        rank = gate(item.recipient)
+        return rank if rank is not None else await send_one(provider, item.message)
 
 
 async def send_one(provider: Provider, message: Outgoing) -> Outcome:
