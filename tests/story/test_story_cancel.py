@@ -4,14 +4,14 @@ import time
 
 from townhall import OVER, Opener, Town, make_alert, texts_of
 
-SLOW = {"wechat.template": {"rate": 60, "parallel": 30}, "sms.aliyun": {"parallel": 10}}
+SLOW = {"wechat.template": {"rate": 100, "parallel": 30}, "sms.aliyun": {"parallel": 10}}
 
 
 async def test_cancel_in_the_middle(visit: Opener) -> None:
     """Within a second of the answer nothing more is submitted; the rest is superseded; the all-clear goes to whom it told."""
     async with visit(providers=SLOW) as town:
-        town.fault("wechat", latency=0.8, delay=0.1)
-        town.fault("aliyun", latency=0.8, delay=0.1)
+        town.fault("wechat", latency=0.5, delay=0.1)
+        town.fault("aliyun", latency=0.5, delay=0.1)
         uid = await town.release(make_alert("c-1", level="yellow"))
         await half_told(town)
         answer = await town.act(uid, "cancel", why="预报有误")

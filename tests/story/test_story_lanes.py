@@ -2,7 +2,7 @@
 
 from townhall import TOWNS, Heard, Opener, Town, make_alert, texts_of
 
-SLOW = {"wechat.template": {"rate": 40, "parallel": 40}}
+SLOW = {"wechat.template": {"rate": 60, "parallel": 40}}
 
 
 def by_wechat(town: Town, colour: str) -> list[Heard]:

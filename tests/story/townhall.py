@@ -413,6 +413,26 @@ async def serving(settings: Settings, hub: Hub, place: socket.socket) -> AsyncIt
 
 
 @contextlib.asynccontextmanager
+async def playing(carriers: Mapping[str, Carrier]) -> AsyncIterator[dict[str, int]]:
+    """Carriers that listen, each on a port of its own; they begin and end together."""
+    ended = asyncio.Event()
+    ports: dict[str, asyncio.Future[int]] = {name: asyncio.get_running_loop().create_future() for name in carriers}
+
+    async def play(name: str, carrier: Carrier) -> None:
+        async with served(carrier, HOST, 0) as url:
+            ports[name].set_result(int(url.rpartition(":")[2]))
+            await ended.wait()
+
+    async with asyncio.TaskGroup() as group:
+        for name, carrier in carriers.items():
+            group.create_task(play(name, carrier))
+        try:
+            yield {name: await port for name, port in ports.items()}
+        finally:
+            ended.set()
+
+
+@contextlib.asynccontextmanager
 async def open_town(
     base: Base,
     folder: Path,
@@ -435,12 +455,8 @@ async def open_town(
         port = place.getsockname()[1]
     scene = make_scene(f"http://{HOST}:{port}")
     async with contextlib.AsyncExitStack() as stack:
-        carriers = {}
-        for name, plan in carriers_plan(scene).carriers.items():
-            carriers[name] = make_carrier(name, plan)
-            url = await stack.enter_async_context(served(carriers[name], HOST, 0))
-            scene.ports[name] = int(url.rpartition(":")[2])
-        scene.ports["mqtt"] = mqtt
+        carriers = {name: make_carrier(name, plan) for name, plan in carriers_plan(scene).carriers.items()}
+        scene.ports.update(await stack.enter_async_context(playing(carriers)), mqtt=mqtt)
         known = provider_settings(scene)
         if not mqtt:
             del known["loudspeaker.mqtt"]
