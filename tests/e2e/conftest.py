@@ -1,14 +1,18 @@
 """A real server over a county of its own, and a real browser in front of it."""
 
 import asyncio
+import contextlib
+import os
 import shutil
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from fastapi import FastAPI
-from playwright.async_api import BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from stage import NOW, Hand, Hub, build_county, open_hub, serving
 from window import FLAGS, Opener, is_complaint
 
@@ -56,7 +60,8 @@ async def browse(base: str) -> AsyncIterator[Opener]:
     complaints: list[str] = []
     contexts: list[BrowserContext] = []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        mark = f"--of-test={uuid4().hex}"
+        browser = await playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, mark])
 
         async def open_page(width: int = 1440, **given: Any) -> Page:
             context = await browser.new_context(
@@ -69,7 +74,24 @@ async def browse(base: str) -> AsyncIterator[Opener]:
             return page
 
         yield open_page
-        for context in contexts:
-            await context.close()
-        await browser.close()
+        await close_browser(browser, contexts, mark)
     assert complaints == []
+
+
+async def close_browser(browser: Browser, contexts: Sequence[BrowserContext], mark: str) -> None:
+    """Close it; one that does not answer is ended, since on a busy machine Chromium sometimes never says that it closed."""
+    try:
+        async with asyncio.timeout(15):
+            for context in contexts:
+                await context.close()
+            await browser.close()
+    except TimeoutError:
+        end_processes(mark)
+
+
+def end_processes(mark: str) -> None:
+    """Kill whatever was started with this word on its command line."""
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in process.read_bytes():
+                os.kill(int(process.parent.name), signal.SIGKILL)
