@@ -21,6 +21,7 @@ step ruff ruff check --quiet .
 step "ruff format" ruff format --check --quiet .
 step mypy mypy
 step import-linter lint-imports
+step catalogues python scripts/catalogues.py --check
 step contracts python scripts/contracts.py --check
 
 if [ ${#failed[@]} -gt 0 ]; then

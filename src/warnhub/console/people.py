@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from warnhub.console.details import find_frame, number
 from warnhub.console.scene import Scene, channel_name
-from warnhub.console.strings import STRINGS, say
+from warnhub.console.strings import has_words, say
 from warnhub.console.visit import Visit
 from warnhub.feedback.acks import CHOICES, Ack, Evidence
 from warnhub.store.answers import Asked, list_acts, list_messages, read_asked
@@ -83,7 +83,7 @@ def reason_words(reason: str | None, lang: str) -> str:
     """A failure's reason in plain words."""
     if not reason:
         return ""
-    return say(f"reason.{reason}", lang) if f"reason.{reason}" in STRINGS else reason
+    return say(f"reason.{reason}", lang) if has_words(f"reason.{reason}") else reason
 
 
 def tell_act(act: dict[str, Any], lang: str) -> Moment:

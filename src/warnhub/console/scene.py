@@ -8,7 +8,7 @@ from typing import Any
 
 from warnhub.alert import Alert
 from warnhub.console.hub import Hub
-from warnhub.console.strings import STRINGS
+from warnhub.console.strings import has_words
 from warnhub.console.timeline import Line, read_timeline
 from warnhub.monitor.summary import Funnel, Part, Summary
 from warnhub.plan.assess import DRILLED
@@ -75,7 +75,7 @@ class Scene:
 def channel_name(key: str, t: Callable[[str], str]) -> str:
     """The channel's name; its code where it has none."""
     name = f"channel.{key.partition('.')[0]}"
-    return t(name) if name in STRINGS else key.partition(".")[0]
+    return t(name) if has_words(name) else key.partition(".")[0]
 
 
 def undelivered(part: Part) -> float:

@@ -1,327 +1,48 @@
-"""Every word of the console, in Chinese and English. `say` fills in what a sentence names in braces."""
+"""Every word of the console, in Chinese and English: gettext catalogues, one folder a language, put together when they load.
 
+A message's id is its place in the console (`act.release`), so that Chinese is nobody's translation of English. Each area of the
+console may have a catalogue of its own: every `*.po` of a language's folder is read. `scripts/catalogues.py` checks them.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from io import BytesIO
+from types import MappingProxyType
 from typing import Any
 
+from babel.messages.pofile import read_po
+
 LANGUAGES = ("zh", "en")
+LOCALES = {"zh": "zh_CN", "en": "en"}
 
 
 def say(key: str, lang: str, **given: Any) -> str:
-    """A string in a language; KeyError for one that is not in the table."""
-    return STRINGS[key][LANGUAGES.index(lang)].format(**given)
+    """A message in a language, with what it names in braces filled in; KeyError for one that is in no catalogue."""
+    return catalogue(lang)[key].format(**given)
 
 
-STRINGS: dict[str, tuple[str, str]] = {
-    # everywhere
-    "desk": ("预警叫应台", " Warning Desk"),
-    "skip": ("跳到正文", "Skip to content"),
-    "logout": ("退出", "Log out"),
-    "foot": ("时间为 {zone}", "times in {zone}"),
-    "role.viewer": ("查看", "viewer"),
-    "role.duty": ("值班员", "duty officer"),
-    "role.approver": ("签发人", "approver"),
-    "role.admin": ("管理员", "administrator"),
-    "level.red": ("红色", "Red"),
-    "level.orange": ("橙色", "Orange"),
-    "level.yellow": ("黄色", "Yellow"),
-    "level.blue": ("蓝色", "Blue"),
-    "rank.red": ("I级 特别严重", "Level I, extremely severe"),
-    "rank.orange": ("II级 严重", "Level II, severe"),
-    "rank.yellow": ("III级 较重", "Level III, serious"),
-    "rank.blue": ("IV级 一般", "Level IV, moderate"),
-    "drill": ("演练", "DRILL"),
-    "drill.long": ("演练 · 不是真实预警", "DRILL · not a real warning"),
-    "all_clear": ("预警解除", "All clear"),
-    "clear": ("解除", "Clear"),
-    "live.on": ("实时更新", "live"),
-    "live.off": ("连接中断，正在重连", "connection lost, trying again"),
-    "look": ("查看", "View"),
-    "late": ("已超时", "overdue"),
-    "tail": ("尾号 {tail}", "ending {tail}"),
-    "times": ("{n} 次", "{n}×"),
-    "next_page": ("下一页", "Next page"),
-    "first_page": ("回到第一页", "First page"),
-    "bar": (
-        "{total} 中：已受理 {accepted}，已送达 {delivered}，已确认 {confirmed}",
-        "of {total}: accepted {accepted}, delivered {delivered}, confirmed {confirmed}",
-    ),
-    # states
-    "state.pending": ("待放行", "waiting for release"),
-    "state.released": ("生效中", "in force"),
-    "state.rejected": ("已驳回", "rejected"),
-    "state.superseded": ("已被取代", "superseded"),
-    "state.cancelled": ("已解除", "cancelled"),
-    "state.expired": ("已过期", "expired"),
-    "stage.total": ("目标对象", "Targeted"),
-    "stage.accepted": ("通道已受理", "Accepted"),
-    "stage.delivered": ("已送达", "Delivered"),
-    "stage.read": ("已读或已播", "Read or played"),
-    "stage.confirmed": ("本人已确认", "Confirmed"),
-    "stage.never": ("未发送", "Never sent"),
-    "stage.remaining": ("待发送", "Remaining"),
-    "stage.unknown": ("结果不明", "Unknown"),
-    "stage.failed": ("失败", "Failed"),
-    "stage.suppressed": ("不发送", "Suppressed"),
-    "stage.stopped": ("已停发", "Stopped"),
-    "delivery.planned": ("待发送", "planned"),
-    "delivery.sending": ("发送中", "sending"),
-    "delivery.unknown": ("结果不明", "outcome unknown"),
-    "delivery.accepted": ("通道已受理", "accepted"),
-    "delivery.failed": ("失败", "failed"),
-    "delivery.delivered": ("已送达", "delivered"),
-    "delivery.read": ("已读或已播", "read or played"),
-    "delivery.confirmed": ("本人已确认", "confirmed"),
-    "delivery.suppressed": ("不发送", "suppressed"),
-    "delivery.superseded": ("已停发", "stopped"),
-    "delivery.expired": ("过期未发", "expired before it was sent"),
-    "channel.sms": ("短信", "SMS"),
-    "channel.wechat": ("微信", "WeChat"),
-    "channel.push": ("应用推送", "App push"),
-    "channel.loudspeaker": ("大喇叭", "Loudspeaker"),
-    "channel.display": ("显示屏", "Display"),
-    "choice.received": ("已收到", "Received"),
-    "choice.moved": ("已转移群众", "People moved"),
-    "choice.help": ("需要支援", "Needs help"),
-    "choice.cannot": ("无法执行", "Cannot do it"),
-    # coming in
-    "login": ("登录", "Log in"),
-    "login.name": ("用户名", "Name"),
-    "login.password": ("密码", "Password"),
-    "login.help": ("没有账号或忘记密码，请找管理员。", "No account, or password forgotten? Ask the administrator."),
-    "login.wrong": ("用户名或密码不对。", "Wrong name or password."),
-    "login.wait": ("试得太多了。请等 {wait} 再试。", "Too many tries. Please wait {wait}."),
-    "login.stale": ("登录页放得太久了，请再试一次。", "This page was open too long. Please try again."),
-    # what went wrong
-    "error.403": ("不能这样做", "Not allowed"),
-    "error.404": ("没有这个页面", "No such page"),
-    "error.409": ("情况已经变化", "Things have changed"),
-    "error.413": ("内容太长", "Too long"),
-    "error.500": ("系统出错了", "Something broke"),
-    "error.help.403": (
-        "您的角色没有这个权限，或者这个表单已经失效。什么都没有执行。",
-        "Your role does not allow it, or the form is no longer valid. Nothing was done.",
-    ),
-    "error.help.404": ("地址不对，或者这条预警不存在。", "The address is wrong, or there is no such warning."),
-    "error.help.409": (
-        "您打开页面之后，这条预警已被处理。什么都没有执行，请看最新情况。",
-        "Somebody dealt with this warning after you opened the page. Nothing was done; please look again.",
-    ),
-    "error.help.413": ("请缩短后再试。", "Please shorten it and try again."),
-    "error.help.500": (
-        "原因已记入日志。请重试；如果仍然出错，请用电话叫应，并联系管理员。",
-        "The reason is in the log. Please try again; if it still fails, call people by phone and tell the administrator.",
-    ),
-    "error.home": ("回到预警列表", "Back to the warnings"),
-    # the list
-    "list": ("预警", "Warnings"),
-    "list.pending": ("等待放行", "Waiting for release"),
-    "list.living": ("生效中", "In force"),
-    "list.ended": ("已结束", "Over"),
-    "list.older": ("更早的", "Older"),
-    "list.none_living": ("现在没有生效的预警。", "No warning is in force now."),
-    "list.none_ended": ("还没有结束的预警。", "No warning is over yet."),
-    "sum.pending": ("等待放行", "waiting for release"),
-    "sum.living": ("生效中", "in force"),
-    "sum.waiting": ("人未叫应", "people unconfirmed"),
-    "sum.silent": ("个村无人应答", "villages silent"),
-    "incident": ("{provider} 已停用", "{provider} is stopped"),
-    "since": ("{at} 起", "since {at}"),
-    "came": ("{at} 收到", "received {at}"),
-    "left": ("{at} 发布", "released {at}"),
-    "until": ("有效至 {at}", "until {at}"),
-    "agreed": ("人已同意", "agreed"),
-    "review": ("审核", "Review"),
-    "confirmed": ("人已叫应", "confirmed"),
-    "silent": ("个村无人应答", "villages silent"),
-    "calls": ("人求援", "need help"),
-    "none_asked": ("这条预警不要求确认。", "Nobody is asked to confirm this warning."),
-    "col.warning": ("预警", "Warning"),
-    "col.state": ("状态", "State"),
-    "col.ended": ("结束", "Ended"),
-    "col.targeted": ("目标", "Total"),
-    "col.delivered": ("送达", "Delivered"),
-    "col.confirm": ("确认", "Confirmed"),
-    "col.confirmed": ("叫应", "Confirmed"),
-    # one warning
-    "agency": ("发布单位", "Agency"),
-    "area": ("区域", "Area"),
-    "sent": ("签发", "Issued"),
-    "released": ("发布", "Released"),
-    "expires": ("有效至", "Until"),
-    "newer": ("后续", "Followed by"),
-    "tile.total": ("目标对象", "targeted"),
-    "tile.delivered": ("已送达", "delivered"),
-    "tile.confirmed": ("责任人已叫应", "responsible people confirmed"),
-    "tile.late": ("超时未叫应", "overdue"),
-    "tile.silent": ("村无人应答", "villages silent"),
-    "tile.help": ("求援", "need help"),
-    "calls.title": ("需要支援", "Calls for help"),
-    "funnel": ("送达与确认", "Reach"),
-    "beside": ("其他人在哪里", "Where the others are"),
-    "funnel.note": (
-        "每人按最好的一条消息计一次。只有本人操作才算确认；打开页面、通道回执都不算。",
-        "Each person counts once, by their best message. Only their own act confirms; opening a page or a receipt does not.",
-    ),
-    "channels": ("按渠道", "By channel"),
-    "roles": ("按角色", "By role"),
-    "towns": ("按乡镇", "By township"),
-    "col.provider": ("渠道", "Channel"),
-    "col.role": ("角色", "Role"),
-    "col.town": ("乡镇", "Township"),
-    "col.lost": ("失败·不明", "Lost"),
-    "asked": ("未叫应的人", "Not confirmed"),
-    "asked.left": ("还有 {n} 人", "{n} left"),
-    "asked.none": ("责任人全部叫应。", "Everybody responsible has confirmed."),
-    "col.person": ("姓名", "Name"),
-    "col.place": ("地点", "Place"),
-    "col.due": ("期限", "Deadline"),
-    "col.told": ("已通知", "Told"),
-    "act.told": ("电话叫应", "By phone"),
-    "silent.title": ("没有回音的村", "Silent villages"),
-    "silent.people": ("{n} 人", "{n} people"),
-    "silent.late": ("{n} 人超时", "{n} overdue"),
-    "silent.none": ("每个村都有人应答。", "Somebody has answered from every village."),
-    "latency": ("用时", "Latency"),
-    "latency.none": ("还没有数据。", "Nothing measured yet."),
-    "col.hop": ("环节", "Hop"),
-    "p50": ("一半", "p50"),
-    "p95": ("95%", "p95"),
-    "hop.handed": ("发布到受理", "released to accepted"),
-    "hop.delivered": ("受理到送达", "accepted to delivered"),
-    "hop.confirmed": ("发布到确认", "released to confirmed"),
-    "events": ("经过", "Timeline"),
-    "event.people": ("{n} 人", "{n} people"),
-    "event.made": ("收到预警，进入审核", "Alert received and assessed"),
-    "event.released": ("发布", "Released"),
-    "event.approved": ("同意放行（共需 {of} 人）", "Agreed to release ({of} needed)"),
-    "event.planned": ("名单与批次全部排定", "Audience and batches complete"),
-    "event.rejected": ("驳回{why}", "Rejected{why}"),
-    "event.cancelled": ("解除，停发 {stopped} 条{why}", "Cancelled, {stopped} messages stopped{why}"),
-    "event.superseded": ("被新预警取代，停发 {stopped} 条", "Superseded, {stopped} messages stopped"),
-    "event.expired": ("到期，停发 {stopped} 条", "Expired, {stopped} messages stopped"),
-    "event.repeated": ("第 {number} 次通知{role}，{messages} 条", "Round {number} to {role}, {messages} messages"),
-    "event.escalated": ("超时未应，升级", "No answer in time, escalated"),
-    "event.escalated.next_channel": ("超时未应，换渠道再通知", "No answer in time, told by another channel"),
-    "event.escalated.deputy": ("超时未应，通知副手", "No answer in time, deputy told"),
-    "event.escalated.superior": ("超时未应，通知上级上门", "No answer in time, superior told to knock"),
-    "event.unanswered": ("各种办法都未应，须人工电话叫应", "Every way tried, must be called by hand"),
-    "event.answer": ("{choice}{text}", "{choice}{text}"),
-    "event.resolved": ("向通道查明结果不明的消息", "Unknown outcomes looked up"),
-    "event.silenced": ("{provider}：{told} 台已停播", "{provider}: {told} silenced"),
-    "texts": ("预警原文", "What the agency said"),
-    "texts.sent": ("发出的文字", "What people get"),
-    "texts.parts": ("计费 {n} 条", "{n} parts"),
-    "problems": ("收到时的问题", "Found on receipt"),
-    # what waits
-    "wait.title": ("等待放行", "Waiting for release"),
-    "wait.need": ("需要 {need} 名不同的值班员同意，已有 {have} 名。", "Takes {need} different officers; {have} agreed."),
-    "wait.mine": ("您已同意，还需要另一名值班员。", "You have agreed; another officer is needed."),
-    "wait.listless": (
-        "这是演练，但没有演练名单，不能开始。请先登记名单。",
-        "This drill has no list of participants and cannot begin. Register one first.",
-    ),
-    "forecast": ("放行后会发生什么", "What a release will do"),
-    "forecast.people": ("人会收到", "people told"),
-    "forecast.devices": ("台设备播出", "devices play it"),
-    "forecast.messages": ("条消息", "messages"),
-    "forecast.seconds": ("按通道速率发完", "at the providers' rates"),
-    "forecast.note": (
-        "按现行名单估算；同一人可能收到多个渠道；短信按计费条数。",
-        "Counted from the directory as it is now; one person may be told by several channels; SMS in billed parts.",
-    ),
-    "col.channel": ("渠道", "Channels"),
-    "col.people": ("人·台", "People"),
-    "col.within": ("确认时限", "Confirm within"),
-    "col.missed": ("无可用地址", "No address"),
-    # decisions
-    "act.release": ("放行…", "Release…"),
-    "act.release_drill": ("开始演练…", "Begin the drill…"),
-    "act.reject": ("驳回…", "Reject…"),
-    "act.cancel": ("解除预警…", "Cancel…"),
-    "act.stop": ("停发解除通知…", "Stop the all-clear…"),
-    "act.cancel_drill": ("结束演练…", "End the drill…"),
-    "decide.release": ("请核对：放行真实预警", "Please check: release a real warning"),
-    "decide.release_drill": ("请核对：开始演练", "Please check: begin a drill"),
-    "decide.reject": ("请核对：驳回", "Please check: reject"),
-    "decide.reject_drill": ("请核对：驳回演练", "Please check: reject a drill"),
-    "decide.cancel": ("请核对：解除真实预警", "Please check: cancel a real warning"),
-    "decide.cancel_drill": ("请核对：结束演练", "Please check: end a drill"),
-    "decide.cancel_clear": ("请核对：停发解除通知", "Please check: stop the all-clear"),
-    "decide.why": ("理由（记入审计，解除时随通知发出）", "Reason (audited; a cancellation carries it)"),
-    "decide.all_clear": ("向已告知的 {n} 个对象发送解除通知", "Send an all-clear to the {n} who were told"),
-    "decide.checked": (
-        "我已核对级别、区域、有效期和文字，这是真实预警。",
-        "I have checked level, area, times and words. This is a real warning.",
-    ),
-    "decide.back": ("返回，不执行", "Back, do nothing"),
-    "decide.changed": (
-        "您打开页面之后情况有变，没有执行。请重新核对。",
-        "Things changed after you opened this page. Nothing was done; please check again.",
-    ),
-    "decide.unchecked": ("没有执行：请先勾选核对。", "Nothing was done: please tick the box first."),
-    "decide.no_reason": ("没有执行：请写明理由。", "Nothing was done: please give a reason."),
-    "decide.no_choice": ("没有记录：请选一项。", "Nothing was recorded: please choose one."),
-    "will.release.real": (
-        "现在就向公众发出：{towns} 个乡镇、{villages} 个村的 {people} 人和 {devices} 台设备。",
-        "It leaves now, to the public: {people} people and {devices} devices in {villages} villages of {towns} townships.",
-    ),
-    "will.release.drill": (
-        "演练现在开始：只发给演练名单上的 {people} 人和 {devices} 台设备，每条消息都写明演练。",
-        "The drill begins now: only the {people} people and {devices} devices on its list, and every message says so.",
-    ),
-    "will.agree.real": (
-        "您的同意会被记录；还需要另外 {need} 名值班员同意才会发出。现在不会发给任何人。",
-        "Your yes is recorded; {need} more officer has to agree before anything leaves. Nobody is told now.",
-    ),
-    "will.agree.drill": (
-        "您的同意会被记录；还需要另外 {need} 名值班员同意，演练才开始。现在不会发给任何人。",
-        "Your yes is recorded; {need} more officer has to agree before the drill begins. Nobody is told now.",
-    ),
-    "will.asked": (
-        "其中 {asked} 名责任人须在时限内确认，否则自动升级。",
-        "{asked} of them must confirm in time, or it escalates.",
-    ),
-    "will.back.real": ("发出后不能收回，只能解除。", "What has left cannot be taken back, only cancelled."),
-    "will.back.drill": ("可以随时结束演练。", "The drill can be ended at any time."),
-    "will.reject": ("这条预警不会发给任何人。理由记入审计。", "This warning will reach nobody. The reason is audited."),
-    "will.cancel": (
-        "还没有告知的 {left} 个对象不再发送；{told} 个对象已经收到或可能收到。",
-        "The {left} not yet told will not be; {told} were told, or may have been.",
-    ),
-    "will.cancel.real": ("未确认的叫应随之结束。", "Confirmations still open are closed."),
-    "will.cancel.clear": ("已经收到的人不会再收到别的消息。", "Those who have it get nothing more."),
-    "will.cancel.drill": ("演练随之结束。", "The drill ends."),
-    "button.release.real": ("放行，发给 {people} 人", "Release to {people} people"),
-    "button.release.drill": ("开始演练（{people} 人）", "Begin the drill ({people} people)"),
-    "button.agree": ("同意放行", "Agree to the release"),
-    "button.reject": ("驳回", "Reject"),
-    "button.cancel.real": ("解除预警", "Cancel the warning"),
-    "button.cancel.drill": ("结束演练", "End the drill"),
-    "button.cancel.clear": ("停发", "Stop sending"),
-    # one person
-    "person.open": ("{at} 前确认", "due {at}"),
-    "person.history": ("经过", "History"),
-    "person.nothing": ("还没有给此人发过消息。", "Nothing was sent to this person yet."),
-    "round": ("第 {n} 轮", "round {n}"),
-    "told.title": ("电话叫应", "Told by phone"),
-    "told.will": (
-        "提交后，{name} 记为已叫应，证据为「电话告知」，经手人 {officer}，写入审计。",
-        "{name} will count as confirmed: told by phone, by {officer}. This is kept for good.",
-    ),
-    "told.drill": ("这是演练。", "This is a drill."),
-    "told.said": ("对方怎么说？", "What did they say?"),
-    "told.note": ("补充说明（可不填）", "Note (optional)"),
-    "told.button": ("记为已叫应", "Record as told"),
-    "evidence.fetched": ("打开过页面（不算确认）", "Page opened (no confirmation)"),
-    "evidence.machine": ("疑似机器访问（不算确认）", "Looks like a machine (no confirmation)"),
-    "evidence.reply": ("短信回复", "Replied by SMS"),
-    "evidence.key": ("电话按键", "Pressed a key"),
-    "evidence.human": ("本人在页面提交", "Answered on the page"),
-    "evidence.told": ("电话告知", "Told by phone"),
-    "reason.config": ("通道配置有误", "the channel is misconfigured"),
-    "reason.recipient": ("号码无效或拒收", "the address is dead or refuses"),
-    "reason.rejected": ("内容被拒", "the message was refused"),
-    "reason.throttled": ("超过速率", "too fast"),
-    "reason.unreachable": ("通道不通", "the provider cannot be reached"),
-    "reason.unknown": ("结果不明", "outcome unknown"),
-    "reason.unexpected": ("通道应答异常", "the provider's answer makes no sense"),
-}
+def has_words(key: str) -> bool:
+    """Whether there is such a message."""
+    return key in catalogue(LANGUAGES[0])
+
+
+@cache
+def catalogue(lang: str) -> Mapping[str, str]:
+    """Every message of a language by its id. ValueError for an id that stands in two catalogues."""
+    found: dict[str, str] = {}
+    for name, body in read_catalogues(lang).items():
+        fresh = {str(one.id): str(one.string) for one in read_po(BytesIO(body), abort_invalid=True) if one.id}
+        twice = found.keys() & fresh.keys()
+        if twice:
+            raise ValueError(f"{name}: {min(twice)} stands in another catalogue too")
+        found |= fresh
+    return MappingProxyType(found)
+
+
+def read_catalogues(lang: str) -> dict[str, bytes]:
+    """The catalogues of a language as they are written, by file name."""
+    folder = files("warnhub.console").joinpath("locale", LOCALES[lang], "LC_MESSAGES")
+    return {
+        path.name: path.read_bytes() for path in sorted(folder.iterdir(), key=lambda p: p.name) if path.name.endswith(".po")
+    }

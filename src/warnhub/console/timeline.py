@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from warnhub.console.strings import STRINGS, say
+from warnhub.console.strings import has_words, say
 from warnhub.roles import Role
 
 PERSONAL = ("escalated", "unanswered", "answer")
@@ -33,15 +33,25 @@ class Line:
     def words(self, lang: str) -> str:
         """What happened."""
         step = str(self.data.get("step", ""))
-        key = f"event.{self.kind}.{step}" if f"event.{self.kind}.{step}" in STRINGS else f"event.{self.kind}"
-        if key not in STRINGS:
+        key = f"event.{self.kind}.{step}" if has_words(f"event.{self.kind}.{step}") else f"event.{self.kind}"
+        if not has_words(key):
             return self.kind
         return say(key, lang, **self.details(lang))
 
     def details(self, lang: str) -> dict[str, Any]:
         """What its sentence may name."""
-        said = {"why": "", "stopped": 0, "messages": 0, "number": 0, "provider": "", "told": 0, "of": 0, "text": ""} | self.data
-        said["choice"] = say(f"choice.{said['choice']}", lang) if f"choice.{said.get('choice')}" in STRINGS else ""
+        said = {
+            "why": "",
+            "stopped": 0,
+            "messages": 0,
+            "number": 0,
+            "provider": "",
+            "told": 0,
+            "of": 0,
+            "text": "",
+            "choice": "",
+        } | self.data
+        said["choice"] = say(f"choice.{said['choice']}", lang) if has_words(f"choice.{said['choice']}") else ""
         role = said.get("role")
         said["role"] = Role(role).name_in(lang) if isinstance(role, str) and role in set(Role) else ""
         said["why"] = f"：{said['why']}" if isinstance(said["why"], str) and said["why"] else ""
