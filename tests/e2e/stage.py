@@ -27,6 +27,7 @@ from warnhub.plan.audience import Places
 from warnhub.plan.planner import Planner
 from warnhub.plan.policy import Policy
 from warnhub.port import ChannelSettings
+from warnhub.simulate.carriers import Server
 from warnhub.simulate.county import load_county
 from warnhub.store.agencies import Agency, add_agency, ensure_county, read_agency
 from warnhub.store.audits import add_event
@@ -379,10 +380,9 @@ async def confirm(hub: Hub, number: int, share: float, seed: int, calls: bool = 
 @asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[str]:
     """A server on a free port of this machine."""
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(app, "127.0.0.1", 0, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=1)
     )
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - it has no event to wait for
         await asyncio.sleep(0.01)

@@ -113,7 +113,17 @@ def make_carrier(name: str, plan: CarrierPlan) -> Carrier:
 
 
 class Server(uvicorn.Server):
-    """A server that leaves signals to the process, where several run."""
+    """A server that leaves signals to the process, where several run, and leaves no connection behind.
+
+    One that is accepted while the server ends is told of nothing by uvicorn, and stays open until its process ends.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, and cut off what came in meanwhile."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
