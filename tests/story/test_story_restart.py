@@ -12,7 +12,7 @@ async def test_nothing_in_hand_is_lost(visit: Opener) -> None:
     """It ends as soon as its calls do, leaves nobody unknown, and the next process goes on where it was."""
     async with visit(providers=SLOW) as town:
         town.fault("wechat", latency=0.5, delay=0.1)
-        uid = await town.release(make_alert("g-1", level="yellow", areas=TOWNS[:1]))
+        uid = await town.release(make_alert("g-1", level="yellow", areas=TOWNS[:2]))
 
         async def begun() -> bool:
             return len(town.watchman.taken["wechat"]) >= 20
