@@ -41,6 +41,7 @@ from warnhub.store.migrate import upgrade_store
 from warnhub.store.users import add_user
 
 QUIET = 2.5
+MOVING = {"remaining", "accepted", "delivered", "failed", "unknown"}
 PATIENCE = 600.0
 
 
@@ -233,13 +234,14 @@ async def watch(stage: Stage, hub: Hub, once: bool, as_json: bool) -> list[Summa
     screen = contextlib.nullcontext() if as_json else Live(console=err, refresh_per_second=2)
     with screen as live:
         while True:
-            summaries = [s for uid in stage.warnings if (s := await hub.monitor.summary(uid))]
+            quiet = once and time.monotonic() - since > QUIET and await settled(hub)
+            summaries = [s for uid in stage.warnings if (s := await hub.monitor.summary(uid, 0.0 if quiet else 1.0))]
             if live is not None:
                 live.update(table_of(summaries))
-            shown = json.dumps([[s.people.accepted, s.people.delivered, s.people.failed, s.people.unknown] for s in summaries])
+            shown = json.dumps([s.people.model_dump(include=MOVING) for s in summaries])
             if shown != last:
                 last, since = shown, time.monotonic()
-            if once and time.monotonic() - since > QUIET and await settled(hub, summaries):
+            elif quiet and any(s.people.confirmed for s in summaries):
                 stage.seconds = time.monotonic() - stage.seconds
                 return summaries
             if once and time.monotonic() > end:
@@ -247,15 +249,14 @@ async def watch(stage: Stage, hub: Hub, once: bool, as_json: bool) -> list[Summa
             await asyncio.sleep(0.5)
 
 
-async def settled(hub: Hub, summaries: list[Summary]) -> bool:
-    """Every warning is planned, nothing that is due waits or is in hand, and somebody has confirmed."""
+async def settled(hub: Hub) -> bool:
+    """Every warning is planned, and nothing that is due waits or is in hand; figures are to be read after this."""
     async with hub.store.read() as conn:
         now = await hub.store.now(conn)
         unplanned = await conn.scalar(text("SELECT count(*) FROM warning WHERE state = 'released' AND planned_at IS NULL"))
         waiting = "SELECT count(*) FROM batch WHERE state = 1 OR (state = 0 AND (attempt > 0 OR due_at <= :soon))"
         busy = await conn.scalar(text(waiting), {"soon": now + 2_000})
-    confirmed = sum(summary.people.confirmed for summary in summaries)
-    return not unplanned and not busy and confirmed > 0
+    return not unplanned and not busy
 
 
 def table_of(summaries: list[Summary]) -> Table:

@@ -1,0 +1,21 @@
+"""The main job as a newcomer sees it first: one command, one line of JSON."""
+
+import asyncio
+import json
+import sys
+
+
+async def test_the_demonstration_runs_the_main_job() -> None:
+    """A county of a thousand: everybody is accounted for, nothing is left over, somebody has confirmed."""
+    command = [sys.executable, "-m", "warnhub", "demo", "--once", "--json", "--residents", "1000", "--no-voice"]
+    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    said, complaints = await child.communicate()
+    assert child.returncode == 0, complaints.decode()
+    line = json.loads(said)
+    assert line["targeted"] > 1_000
+    assert line["confirmed"] > 0
+    assert line["accepted"] >= line["delivered"] >= line["confirmed"]
+    assert line["remaining"] == line["stopped"] == 0
+    assert line["targeted"] == sum(
+        line[name] for name in ("accepted", "failed", "unknown", "suppressed", "remaining", "stopped")
+    )
