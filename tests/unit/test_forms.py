@@ -154,9 +154,9 @@ def test_bounds_come_before_reading() -> None:
     ],
 )
 def test_hostile_bodies_are_quick(body: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert read_alerts(body)[0].gate is not Gate.ACCEPT
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_the_clock_is_judged_only_when_given() -> None:

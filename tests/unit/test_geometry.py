@@ -116,10 +116,10 @@ def test_a_ring_of_34_thousand_points_is_quick() -> None:
     smooth = circle_ring(34_066)
     dice = random.Random(7)
     tangled = " ".join([*(f"{26 + dice.random():.6f},{117 + dice.random():.6f}" for _ in range(34_066)), "26,117"])
-    started = time.perf_counter()
+    started = time.process_time()
     polygon, _ = read(smooth)
     crossing, found = read(f"26,117 {tangled}")
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
     assert polygon
     assert len(polygon.rings[0]) == 34_067
     assert crossing is None

@@ -220,6 +220,6 @@ def test_amounts_read_back(number: int) -> None:
 def test_long_text_is_quick() -> None:
     """The longest text an alert may carry, made of what rules trip over, is done in time."""
     for seed in ("1-", "a@", "<script>", "1~", "12:", "电话 "):
-        began = time.perf_counter()
+        began = time.process_time()
         spoken_text((seed * 20_000)[:20_000])
-        assert time.perf_counter() - began < 5
+        assert time.process_time() - began < 5

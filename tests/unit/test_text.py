@@ -74,6 +74,6 @@ def test_too_long_is_cut_and_held() -> None:
 
 @pytest.mark.parametrize("flood", ["<!--", "<a ", "<b>", "<![CDATA[", "&lt;", "</p>", "<p>", "\ue000x", "<script>"])
 def test_floods_are_quick(flood: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     clean_text(flood * 500_000, "/d", Findings())
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
