@@ -5,10 +5,10 @@ WITHOUT ?=
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench corpus install setup clean
+.PHONY: help demo test check screenshots bench corpus install setup clean
 
 help: ## 列出命令 / this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
 demo: ## 演示:虚构县、模拟运营商、一次红色预警 / the main job on this machine; ARGS="--once --json" prints one line of JSON and ends
 	@scripts/setup.sh run
@@ -21,6 +21,10 @@ test: ## 检查与全部测试 / the checks and every test, on a real PostgreSQL
 check: ## 静态检查 / lint, form, types, import contracts, drift of the published schemas
 	@scripts/setup.sh test "postgresql mosquitto chromium fonts"
 	@exec scripts/check.sh
+
+screenshots: ## 每个页面的截图 / a picture of every page under build/screenshots; ARGS="now --lang zh --width 360"
+	@scripts/setup.sh test "postgresql mosquitto"
+	@exec .venv/bin/python scripts/screenshots.py $(ARGS)
 
 bench: ## 测量 / how fast a warning fans out, beside the ceiling of the same run; ARGS="bulk --help", ARGS=voice
 	@exec scripts/bench.sh $(ARGS)

@@ -7,6 +7,7 @@ a `_file` twin too.
 
 import os
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -122,11 +123,23 @@ class Settings(BaseSettings):
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_json: bool = True
     session_hours: float = Field(default=12, gt=0)
+    trusted_proxies: tuple[str, ...] = ()
     county: County = County()
     limits: Limits = Limits()
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     lease_seconds: float = Field(default=60, gt=0)
     kafka: str | None = Field(default=None, pattern=r"^[^\s,:/]+:[0-9]+(,[^\s,:/]+:[0-9]+)*$")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def real_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Addresses or networks, such as 127.0.0.1 or 10.0.0.0/8."""
+        for name in value:
+            try:
+                ip_network(name, strict=False)
+            except ValueError:
+                raise ValueError(f"{name!r} is neither an address nor a network") from None
+        return value
 
     @field_validator("secret_key")
     @classmethod

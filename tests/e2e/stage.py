@@ -164,6 +164,19 @@ async def number_of(hub: Hub, uid: str | None) -> int:
     return found.id
 
 
+async def find_person(hub: Hub, uid: str) -> str:
+    """The number of somebody who has not confirmed this warning."""
+    async with hub.store.read() as conn:
+        found = await conn.scalar(
+            text(
+                "SELECT k.recipient_id FROM task k JOIN warning w ON w.id = k.warning_id "
+                "WHERE w.uid = :u AND k.state <> 'done' ORDER BY k.id LIMIT 1"
+            ),
+            {"u": uid},
+        )
+    return str(found)
+
+
 async def build_county(path: Path, residents: int = 3_000) -> dict[str, str]:
     """Write the county to `path`; gives the warnings' ids by what they are."""
     hand = Hand(NOW - 40 * 60_000)

@@ -269,6 +269,7 @@ async def test_everything_can_be_reached_by_keyboard(browse: Opener, warnings: d
     await enter(page, path=f"/warnings/{warnings['pending']}/release")
     await page.keyboard.press("Tab")
     assert await page.evaluate("document.activeElement.className") == "skip"
+    await page.keyboard.press("Enter")
     for _ in range(12):
         await page.keyboard.press("Tab")
         if await page.evaluate("document.activeElement.name") == "checked":

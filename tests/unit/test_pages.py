@@ -5,19 +5,23 @@ from importlib.resources import files
 from itertools import pairwise
 from types import SimpleNamespace
 
+import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
+from starlette.requests import Request
 
 from warnhub.alert import Level
 from warnhub.channels import Provider
 from warnhub.console import figures
 from warnhub.console.answer import TRAP, judge_answer, read_form
-from warnhub.console.assets import asset_name, serve_asset
+from warnhub.console.assets import asset_name, choose_coding, serve_asset
 from warnhub.console.doors import inside
 from warnhub.console.forecast import carried, share_out, tariffs
 from warnhub.console.leaf import clip_bytes
+from warnhub.console.masks import mask, unmask
+from warnhub.console.origin import origin_of
 from warnhub.console.scanners import is_machine, looks_ahead
 from warnhub.console.shapes import NUMERALS, SHAPES
 from warnhub.console.strings import LANGUAGES, catalogue, has_words, say
@@ -178,9 +182,15 @@ def test_every_form_that_posts_has_its_token() -> None:
 
 def palette(dark: bool) -> dict[str, str]:
     """The colours of one mode."""
-    light, _, rest = STYLE.partition("@media (prefers-color-scheme: dark)")
+    light, _, rest = STYLE.partition("@media screen and (prefers-color-scheme: dark)")
     found = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6});", light))
     return found | (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6});", rest.partition("* {")[0])) if dark else {})
+
+
+def test_the_night_is_the_same_whether_the_screen_or_the_officer_asks_for_it() -> None:
+    _, _, rest = STYLE.partition(":root:not([data-theme=light]) {")
+    asked, chosen = rest.partition("}")[0], rest.partition("data-theme=dark] { color-scheme: dark;")[2].partition("}")[0]
+    assert asked.split() == chosen.split() != []
 
 
 def luminance(colour: str) -> float:
@@ -229,8 +239,23 @@ def test_assets_are_named_by_what_is_in_them() -> None:
     assert response
     assert response.body == STYLE.encode()
     assert "immutable" in response.headers["cache-control"]
+    small = serve_asset(name, "gzip, br;q=1")
+    assert small
+    assert small.headers["content-encoding"] == "br"
+    assert brotli.decompress(small.body) == STYLE.encode()
+    assert len(small.body) < 12_000
+    assert choose_coding("gzip, br;q=0") == "gzip"
+    assert choose_coding("identity") == ""
     for strange in ("console.css", "../hub.py", "console.0000000000.css", ""):
         assert serve_asset(strange) is None
+
+
+@given(st.text("abcXYZ012-_", min_size=1, max_size=60))
+def test_a_masked_token_opens_to_itself_and_never_looks_the_same(token: str) -> None:
+    assert unmask(mask(token)) == token
+    assert len(token) < 8 or mask(token) != mask(token)
+    for strange in (token, f"{token}.", "00.é", "ff.ff00", ""):
+        assert unmask(strange) in {"", token} - {token}
 
 
 # doors
@@ -459,3 +484,26 @@ def test_what_providers_carry_between_them() -> None:
     providers = {provider.name: provider for provider in some}
     assert carried(providers) == {"sms": ("cn", "intl"), "push": (), "wechat": ()}
     assert {channel: tariff.rate for channel, tariff in tariffs(providers).items()} == {"sms": 20, "push": 20, "wechat": 10}
+
+
+# where a request comes from
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "origin"),
+    [
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("203.0.113.9", ["198.51.100.1"], "203.0.113.9"),
+        ("10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", ["1.2.3.4, 198.51.100.1, 10.0.0.7"], "198.51.100.1"),
+        ("10.0.0.1", ["1.2.3.4", "198.51.100.1:4711"], "198.51.100.1"),
+        ("10.0.0.1", ["[2001:db8::9]:443"], "2001:db8::9"),
+        ("10.0.0.1", ["10.0.0.2, 10.0.0.3"], "10.0.0.1"),
+        ("unix", ["198.51.100.1"], "unix"),
+    ],
+)
+def test_a_proxy_of_ours_is_believed_and_nobody_else(peer: str, said: list[str], origin: str) -> None:
+    headers = [(b"x-forwarded-for", line.encode()) for line in said]
+    request = Request({"type": "http", "client": (peer, 4711), "headers": headers})
+    assert origin_of(request, ("10.0.0.0/8",)) == origin
+    assert origin_of(request, ()) == peer

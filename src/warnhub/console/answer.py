@@ -25,10 +25,10 @@ class Answer:
     machine: bool = False
 
 
-def read_form(body: bytes) -> dict[str, list[str]]:
+def read_form(body: bytes, most: int = 20) -> dict[str, list[str]]:
     """A form's fields, each with every value it was given; {} for what is no form."""
     try:
-        return parse_qs(body.decode("utf-8"), keep_blank_values=True, max_num_fields=20)
+        return parse_qs(body.decode("utf-8"), keep_blank_values=True, max_num_fields=most)
     except ValueError:
         return {}
 

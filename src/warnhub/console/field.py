@@ -14,6 +14,7 @@ from starlette.responses import Response
 from warnhub.console.answer import FORM, LARGEST, Answer, judge_answer, read_form
 from warnhub.console.hub import Field
 from warnhub.console.leaf import draw_page, draw_stray
+from warnhub.console.origin import origin_of
 from warnhub.console.scanners import is_machine, looks_ahead
 from warnhub.console.throttle import Recent, Window
 from warnhub.feedback.acks import Ack, Evidence
@@ -59,8 +60,12 @@ class Gate:
         card = await self.hub.board.look(opened[0]) if opened else None
         if opened is None or card is None:
             return None
-        origin = self.hub.keys.blind("origin", address_of(request)).hex()
+        origin = self.hub.keys.blind("origin", self.address(request)).hex()
         return Visit(token, *opened, card, request.headers.get("user-agent", ""), origin)
+
+    def address(self, request: Request) -> str:
+        """Where a request comes from."""
+        return origin_of(request, self.hub.settings.trusted_proxies)
 
     async def look(self, request: Request) -> Response:
         """GET and HEAD: the page. What no person did is noted once, after the answer."""
@@ -79,7 +84,7 @@ class Gate:
         visit = await self.visit(request)
         if visit is None:
             return draw_stray(self.hub.settings.county)
-        if self.is_busy(visit.token, address_of(request)):
+        if self.is_busy(visit.token, self.address(request)):
             return self.page(visit, trouble="busy", status=429)
         form = await posted_form(request)
         if form is None:
@@ -123,11 +128,6 @@ class Gate:
         nonce = self.hub.keys.form_nonce(visit.token, int(now))
         county = self.hub.settings.county
         return draw_page(county, visit.card, visit.token, nonce, now, trouble=trouble, thanks=thanks, status=status)
-
-
-def address_of(request: Request) -> str:
-    """Where a request comes from."""
-    return request.client.host if request.client else ""
 
 
 async def posted_form(request: Request) -> dict[str, list[str]] | None:

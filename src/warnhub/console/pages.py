@@ -19,7 +19,7 @@ Page = Callable[[Visit], Awaitable[Response]]
 
 async def show_asset(visit: Visit) -> Response:
     """Style, script, icon."""
-    response = serve_asset(visit.argument("name"))
+    response = serve_asset(visit.argument("name"), visit.request.headers.get("accept-encoding", ""))
     if response is None:
         raise HTTPException(404, "there is no such file")
     return response

@@ -14,7 +14,7 @@ from warnhub.console.details import first_page, shared
 from warnhub.console.visit import Visit
 
 EVERY = 1.5
-HEARTBEAT = 15.0
+HEARTBEAT = 4.0
 CHECK = 30.0
 """Seconds after which a session is looked at again: a forced logout ends open pages too."""
 
@@ -87,5 +87,5 @@ async def follow(visit: Visit, draw: Draw) -> AsyncIterator[bytes]:
             yield b"event: parts\ndata: " + orjson.dumps(changed) + b"\n\n"
         elif time.monotonic() - said > HEARTBEAT:
             said = time.monotonic()
-            yield b": still here\n\n"
+            yield b"event: beat\ndata: 1\n\n"
         await asyncio.sleep(EVERY)

@@ -1,10 +1,11 @@
 """One request at the console: who it is, in which language, and how a page is made for them."""
 
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,11 +14,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from warnhub.console import figures
-from warnhub.console.answer import LARGEST, read_form
-from warnhub.console.assets import asset_name
+from warnhub.console.answer import read_form
+from warnhub.console.assets import asset_name, pack_response
 from warnhub.console.board import Boards
 from warnhub.console.forecast import Forecasts
 from warnhub.console.hub import Hub
+from warnhub.console.masks import mask, unmask
+from warnhub.console.menu import Item, current_item, menu_of
+from warnhub.console.origin import origin_of
 from warnhub.console.scene import Scenes
 from warnhub.console.shapes import NUMERALS, SHAPES
 from warnhub.console.strings import LANGUAGES, say
@@ -28,9 +32,17 @@ from warnhub.roles import Role
 from warnhub.store.sessions import SEEN_EVERY, Session, find_session, touch_session
 from warnhub.store.users import Passwords
 
-COOKIE, TONGUE = "warnhub", "lang"
+COOKIE, TONGUE, THEME = "warnhub", "lang", "theme"
+THEMES = ("", "light", "dark")
+LARGEST = 200_000
+"""Bytes of a form: a policy is the longest there is."""
+
+MOST_FIELDS = 2_000
+"""Fields of a form: a village's boxes are the most there are."""
+
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
+    "form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
 )
 HEADERS = {
@@ -94,12 +106,14 @@ class Console:
 
 @dataclass(slots=True)
 class Visit:
-    """One request. `form` is what was posted, each field's last value."""
+    """One request. `form` is what was posted, each field's last value, `fields` all of them; `now` is the database's clock."""
 
     console: Console
     request: Request
     session: Session | None = None
     form: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, list[str]] = field(default_factory=dict)
+    now: int = field(default_factory=lambda: int(time.time() * 1000))
 
     @property
     def hub(self) -> Hub:
@@ -115,7 +129,43 @@ class Visit:
     @property
     def address(self) -> str:
         """Where the request comes from."""
-        return self.request.client.host if self.request.client else ""
+        return origin_of(self.request, self.hub.settings.trusted_proxies)
+
+    @property
+    def theme(self) -> str:
+        """`?theme=`, else the cookie, else "" for what the screen prefers."""
+        named = self.request.query_params.get("theme", self.request.cookies.get(THEME, ""))
+        return named if named in THEMES else ""
+
+    @property
+    def next_theme(self) -> str:
+        """What the switch leads to."""
+        return {"": "dark", "dark": "light", "light": ""}[self.theme]
+
+    @property
+    def path(self) -> str:
+        """The page's path below /console."""
+        return self.request.url.path.partition("/console")[2]
+
+    @property
+    def menu(self) -> list[tuple[str, list[Item]]]:
+        """Where this person may go."""
+        return menu_of(self.session.user if self.session else None)
+
+    @property
+    def current(self) -> str:
+        """Where in the menu this page stands."""
+        return current_item(self.path)
+
+    @property
+    def csrf(self) -> str:
+        """The token of a form, another each time, so that a packed page tells nothing about it."""
+        return mask(self.session.csrf) if self.session else ""
+
+    def here(self, **given: str) -> str:
+        """This page with other words in its query."""
+        query = dict(parse_qsl(self.request.url.query)) | given if self.request.method == "GET" else given
+        return f"?{urlencode(query)}"
 
     @property
     def actor(self) -> str:
@@ -139,6 +189,7 @@ class Visit:
         async with self.hub.store.read() as conn:
             now = await self.hub.store.now(conn)
             self.session = await find_session(conn, key, now)
+        self.now = now
         if self.session and now - self.session.seen_at > SEEN_EVERY:
             async with self.hub.store.write() as tx:
                 await touch_session(tx, self.session)
@@ -152,12 +203,10 @@ class Visit:
             body += chunk
             if len(body) > LARGEST:
                 raise HTTPException(413, "the form is too large")
-        self.form = {name: values[-1] for name, values in read_form(bytes(body)).items()}
-        if (
-            checked
-            and self.session
-            and not secrets.compare_digest(self.form.get("csrf", "").encode(), self.session.csrf.encode())
-        ):
+        self.fields = read_form(bytes(body), MOST_FIELDS)
+        self.form = {name: values[-1] for name, values in self.fields.items()}
+        token = unmask(self.form.get("csrf", ""))
+        if checked and self.session and not secrets.compare_digest(token.encode(), self.session.csrf.encode()):
             raise HTTPException(403, "the form was not made for this session")
 
     def page(self, template: str, status: int = 200, **given: Any) -> HTMLResponse:
@@ -184,7 +233,9 @@ class Visit:
             response.headers.setdefault(name, value)
         if self.request.query_params.get("lang") in LANGUAGES:
             response.set_cookie(TONGUE, self.lang, 31_536_000, **self.cookie())
-        return response
+        if self.request.query_params.get("theme") in THEMES:
+            response.set_cookie(THEME, self.theme, 31_536_000, **self.cookie())
+        return pack_response(response, self.request.headers.get("accept-encoding", ""))
 
     def cookie(self) -> dict[str, Any]:
         """How our cookies are."""

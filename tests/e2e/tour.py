@@ -1,0 +1,35 @@
+"""Every page of the console by name, as somebody who may see it opens it: what the tests look at, and what pictures are made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One page. `path` is below /console and may name a warning: `{living}`; `officer` "" is nobody yet."""
+
+    name: str
+    path: str
+    officer: str = "wang"
+
+    def at(self, given: Mapping[str, str]) -> str:
+        """Its address."""
+        return f"/console{self.path.format(**given)}"
+
+
+STOPS = (
+    Stop("login", "/login", ""),
+    Stop("now", ""),
+    Stop("warning-living", "/warnings/{living}"),
+    Stop("warning-pending", "/warnings/{pending}"),
+    Stop("warning-held", "/warnings/{held}"),
+    Stop("warning-drill", "/warnings/{drill}"),
+    Stop("warning-over", "/warnings/{over}"),
+    Stop("release", "/warnings/{pending}/release"),
+    Stop("release-drill", "/warnings/{drill}/release"),
+    Stop("reject", "/warnings/{held}/reject"),
+    Stop("cancel", "/warnings/{living}/cancel"),
+    Stop("person", "/warnings/{living}/people/{person}"),
+    Stop("lost", "/nowhere"),
+)
+WIDTHS = (360, 1024, 1920)
