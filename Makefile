@@ -24,7 +24,7 @@ check: ## 静态检查 / lint, form, types, import contracts, drift of the publi
 
 screenshots: ## 每个页面的截图 / a picture of every page under build/screenshots; ARGS="now --lang zh --width 360"
 	@scripts/setup.sh test "postgresql mosquitto"
-	@exec .venv/bin/python scripts/screenshots.py $(ARGS)
+	@exec .venv/bin/python tests/e2e/pictures.py $(ARGS)
 
 bench: ## 测量 / how fast a warning fans out, beside the ceiling of the same run; ARGS="bulk --help", ARGS=voice
 	@exec scripts/bench.sh $(ARGS)

@@ -1,6 +1,6 @@
 """Pictures of every page of the console from the demonstration county in the middle of a red warning: build/screenshots/.
 
-python scripts/screenshots.py [names…] [--lang zh] [--width 360] [--dark]
+python tests/e2e/pictures.py [names…] [--lang zh] [--width 360] [--dark]
 """
 
 import argparse
@@ -10,9 +10,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests" / "e2e")]
 
 from fastapi import FastAPI
 from playwright.async_api import Browser, Page, async_playwright

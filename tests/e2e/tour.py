@@ -1,4 +1,4 @@
-"""Every page of the console by name, as somebody who may see it opens it: what the tests look at, and what pictures are made of."""
+"""Every page of the console by name, as somebody who may see it opens it: for the tests and the pictures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ def is_trusted(address: str, proxies: Sequence[Network]) -> bool:
 
 
 def origin_of(request: Request, trusted: Sequence[str]) -> str:
-    """The address to count by. `X-Forwarded-For` is believed only as far as our proxies have written it: from its right end, past
+    """The address to count by. `X-Forwarded-For` is believed only as far as our proxies wrote it: from its right end, past
     each that is trusted; what stands further left anybody may have made up."""
     peer = request.client.host if request.client else ""
     proxies = networks(tuple(trusted))

@@ -6,7 +6,7 @@
   const root = document.querySelector("[data-stream]");
   const words = sign ? sign.dataset : {};
   // The server's clock, since a desk's own may be wrong.
-  const ahead = Number(html.dataset.now) - Date.now();
+  const ahead = Number(html.dataset.now || Date.now()) - Date.now();
   const now = () => Date.now() + ahead;
 
   // ------------------------------------------------------------ times: absolute from the server, "4 minutes ago" from here
