@@ -13,24 +13,23 @@ from warnhub.api.auth import AgencyDep, CallerDep, HubDep
 from warnhub.desk import Received, Refusal
 from warnhub.hub import Hub
 from warnhub.ingest.findings import Limits
-from warnhub.ingest.forms import read_alerts
+from warnhub.ingest.forms import MEDIA, read_alerts
 from warnhub.monitor.metrics import ALERTS, INGEST
 from warnhub.store.agencies import Agency
 from warnhub.store.alerts import Kept, list_alerts, read_alert
 
 router = APIRouter(prefix="/v1/alerts", tags=["alerts"])
 
-MEDIA = ("application/json", "application/cap+xml", "application/xml")
 SMALL = 32_000
 KEY_LENGTH = 255
 
 
 @router.post("", status_code=201, response_model=None, responses={200: {}, 409: {}, 413: {}, 415: {}, 422: {}})
 async def post_alert(request: Request, hub: HubDep, agency: AgencyDep) -> Response:
-    """Take an alert: native JSON, OASIS CAP, or the national profile. 201 with what became of it, 200 for a repeat."""
+    """Take an alert in any of the forms that are read. 201 with what became of it, 200 for a repeat."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in MEDIA:
-        message = f"send one of {', '.join(MEDIA)}"
+        message = f"send one of {', '.join(sorted(MEDIA))}"
         raise Refusal(415, "this content type is not taken", [bad("Content-Type", "UNSUPPORTED_MEDIA", message, media)])
     key = request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= KEY_LENGTH:

@@ -31,6 +31,13 @@ REFUSED = {
     "415": "a form that is not taken",
     "422": "it cannot be read; each error names field, rule and value",
 }
+FOREIGN = "Our own JSON, or any of the forms an agency already has, JSON ones included: docs/guide.md names them."
+XML = "OASIS CAP 1.0 to 1.2, or the national profile; see docs/guide.md"
+FORMS = {
+    "application/cap+xml": XML,
+    "application/xml": XML,
+    "application/geo+json": "alerts of the weather service as GeoJSON features",
+}
 EVERY = ("401", "422")
 DECIDE = ("403", "409")
 MORE = {"post_alert": ("403", "409", "413", "415"), "release": DECIDE, "reject": DECIDE, "cancel": DECIDE}
@@ -87,11 +94,11 @@ def describe_operation(operation: dict[str, Any], path: str) -> None:
 
 
 def describe_post(operation: dict[str, Any]) -> None:
-    """The body in its three forms, the key against repeats, and the answer."""
-    xml = {"schema": {"type": "string", "description": "OASIS CAP 1.0 to 1.2, or the national profile; see docs/guide.md"}}
+    """The body in its forms, the key against repeats, and the answer."""
+    other = {media: {"schema": {"type": "string", "description": words}} for media, words in FORMS.items()}
     alert = {"schema": {"$ref": REF.format(model="Alert")}}
-    content = {"application/json": alert, "application/cap+xml": xml, "application/xml": xml}
-    operation["requestBody"] = {"required": True, "content": content}
+    content = {"application/json": alert} | other
+    operation["requestBody"] = {"required": True, "description": FOREIGN, "content": content}
     key = {"type": "string", "minLength": 1, "maxLength": 255}
     about = "the same key with the same alert is answered as the first time; with another alert it is refused"
     operation["parameters"] = [{"name": "Idempotency-Key", "in": "header", "schema": key, "description": about}]

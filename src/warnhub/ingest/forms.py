@@ -15,10 +15,11 @@ from warnhub.ingest.cap import NAMESPACES, read_cap
 from warnhub.ingest.findings import Limits, Unreadable, local, refusal
 from warnhub.ingest.national import is_national, read_national
 from warnhub.ingest.native import is_native, parse_json, read_native
+from warnhub.ingest.nws import is_nws, read_nws
 from warnhub.ingest.tree import parse_xml
 
 Document = Any
-JSON = frozenset(("application/json", "text/json", "application/geo+json"))
+JSON = frozenset(("application/json", "text/json", "application/geo+json", "application/ld+json"))
 XML = frozenset(
     (
         "application/cap+xml",
@@ -30,6 +31,8 @@ XML = frozenset(
         "application/emergency+xml",
     )
 )
+MEDIA = JSON | XML
+"""What an agency may POST; a file without a type is told by its content."""
 UNSAID = frozenset(("", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded"))
 BLANK = b" \t\r\n\0\xef\xbb\xbf\xff\xfe"
 WRAPPERS = frozenset(("feed", "rss", "RDF", "EDXLDistribution"))
@@ -84,6 +87,7 @@ def read_natives(values: Document, limits: Limits, now: datetime | None) -> Iter
 FORMS: tuple[Form, ...] = (
     Form("native", JSON, is_native, lambda value, limits, now: iter([read_native(value, limits, now)])),
     Form("native array", JSON, is_native_list, read_natives),
+    Form("nws", JSON, is_nws, read_nws),
     Form("national", XML, is_national, lambda root, limits, now: iter([read_national(root, limits, now)])),
     Form("cap", XML, is_cap, lambda root, limits, now: iter([read_cap(root, limits, now)])),
     Form("cap in a wrapper", XML, holds_cap, read_enclosed),
@@ -129,7 +133,7 @@ def take_all(body: bytes, kind: str, limits: Limits, now: datetime | None) -> li
 def kind_of(media: str | None) -> str:
     """The bare media type, lower case. Raises `Unreadable` for one no form comes under."""
     kind = (media or "").split(";")[0].strip().lower()
-    if kind not in JSON | XML | UNSAID:
+    if kind not in MEDIA | UNSAID:
         raise Unreadable("MEDIA_UNSUPPORTED", value=kind)
     return kind
 

@@ -50,6 +50,7 @@ RULES: dict[str, Rule] = {
     "TOO_MANY": Rule(H, "数量超过上限,其余未采用", "more than can be kept; the rest is not used"),
     "INVALID_VALUE": Rule(R, "取值不在允许范围内", "the value is not one of those allowed"),
     "TOO_LONG": Rule(R, "内容超过长度上限", "longer than allowed"),
+    "NUMBER_INVALID": Rule(R, "不是数字", "this is not a number"),
     # names and references
     "INVALID_IDENTIFIER": Rule(H, "标识不合规范(空格、逗号、< 或 &,或国突编码规则)", "the identifier is not in its form"),
     "INVALID_SENDER": Rule(H, "发送方标识不合规范", "the sender has a space, a comma, < or &"),
@@ -64,6 +65,7 @@ RULES: dict[str, Rule] = {
     "TIME_IMPLAUSIBLE": Rule(R, "年份不合理", "the year cannot be right"),
     "TIME_WITHOUT_ZONE": Rule(R, "时间缺少时区", "the time has no zone"),
     "TIME_ZONE_ASSUMED": Rule(H, "时间缺少时区,按来源的时区读取", "no zone: read in the source's own"),
+    "TIME_ZONE_OF_FORM": Rule(A, "该格式的时间为北京时间", "times of this form are Beijing's"),
     "TIME_AMBIGUOUS": Rule(R, "该地方时不唯一或不存在", "this local time happens twice or never"),
     "SENT_IN_FUTURE": Rule(R, "发送时间晚于当前时间超过2分钟", "sent more than two minutes from now"),
     "EXPIRES_MISSING": Rule(A, "未给出失效时间,采用该灾种的默认时长", "no expiry: the hazard's default life is used"),
@@ -79,6 +81,8 @@ RULES: dict[str, Rule] = {
     "LEVEL_BELOW_BLUE": Rule(H, "来源为绿色(低于蓝色),须人工确认", "the source says green, which is below blue"),
     "TEST_CONTENT": Rule(H, "状态为实际,内容却是测试或演练", "status says actual but the content says test"),
     "LIFTED_NOT_CANCELLED": Rule(H, "标题为解除,类型却不是解除", "the title lifts a warning but the kind is not cancel"),
+    "VTEC_INVALID": Rule(A, "VTEC 编码无法读取,未采用", "the VTEC string cannot be read; not used"),
+    "VTEC_OVER": Rule(H, "VTEC 表示事件已结束,类型却不是解除", "VTEC says that it is over but the kind is not cancel"),
     # infos and texts
     "MISSING_INFO": Rule(H, "没有预警内容", "the alert says nothing"),
     "INFO_MIXED": Rule(H, "含多项不同的预警内容,只采用最紧急的一项", "several different infos: only the gravest is used"),
@@ -96,11 +100,13 @@ RULES: dict[str, Rule] = {
     "INVALID_DEREF_URI": Rule(H, "内嵌资源不是 base64", "the embedded resource is not base64"),
     "INVALID_SIZE": Rule(A, "资源大小不是字节数", "the size is not a number of bytes"),
     # places
+    "AREA_BY_CODE": Rule(H, "没有几何范围,只有其他体系的区域编码,须人工确认", "no geometry: a person must place these codes"),
     "NO_AREA": Rule(H, "没有可定位的区域", "no area can be placed"),
     "INVALID_AREA": Rule(H, "区域描述有误", "the area does not hold together"),
     "INVALID_HEIGHT": Rule(H, "高度有误", "altitude or ceiling cannot be right"),
     "GEOCODE_INVALID": Rule(H, "区域编码有误", "this is not a place code"),
     "GEOCODE_EMPTY": Rule(A, "区域编码为空", "the place code is empty"),
+    "GEOMETRY_NOT_AREA": Rule(H, "几何类型不是面", "this geometry is no area"),
     "POLYGON_EMPTY": Rule(A, "多边形为空,使用其他区域信息", "the polygon is empty; the other fields are used"),
     "POLYGON_UNREADABLE": Rule(H, "多边形坐标无法读取", "the polygon's coordinates cannot be read"),
     "POLYGON_TOO_FEW_POINTS": Rule(H, "多边形不足4个点", "a ring needs four points"),
