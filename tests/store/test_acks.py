@@ -103,7 +103,8 @@ async def test_who_answers_for_another_covers_their_task(county: County, warning
     """H2 was called because H1 did not answer."""
     await county.run("UPDATE task SET state = :s WHERE recipient_id = :r", s=state, r=county.people["H1"])
     await county.run(
-        "UPDATE task SET origin_id = (SELECT id FROM task WHERE recipient_id = :h) WHERE recipient_id = :d",
+        "INSERT INTO cover (task_id, origin_id, at) SELECT d.id, h.id, 1 FROM task d, task h "
+        "WHERE h.recipient_id = :h AND d.recipient_id = :d",
         h=county.people["H1"],
         d=county.people["H2"],
     )

@@ -12,19 +12,17 @@ from hypothesis import strategies as st
 from warnhub.alert import Level, Problem
 from warnhub.hazards import HazardClass
 from warnhub.plan.changes import diff_policies, explain_texts
+from warnhub.plan.ladder import Confirm, Step, Who, parse_duration, write_duration
 from warnhub.plan.loading import PolicyError, default_policy, default_text, read_policy
 from warnhub.plan.policy import (
     ChannelName,
     Policy,
     Quiet,
     Rule,
-    Step,
     find_gaps,
     match_rule,
-    parse_duration,
     quiet_until,
     rules_for,
-    write_duration,
 )
 from warnhub.roles import Role
 
@@ -77,7 +75,7 @@ def test_defaults_fill_what_is_open() -> None:
     assert [rule.mode for rule in policy.rules] == ["first", "first", "all", "first"]
     assert (policy.rules[3].loudspeaker.times, policy.rules[3].loudspeaker.volume) == (4, 55)
     assert policy.rules[2].confirm is not None
-    assert policy.rules[2].confirm.then == (Step.NEXT_CHANNEL, Step.SUPERIOR)
+    assert [rung.cause for rung in policy.rules[2].confirm.then] == [Step.NEXT_CHANNEL, Step.SUPERIOR]
     assert policy.rules[2].repeat is not None
     assert policy.rules[2].repeat.every == timedelta(seconds=90)
 
@@ -108,6 +106,26 @@ def test_read_again() -> None:
         ({"roles": "gridworker", "confirm": {"within": "soon"}}, "rules.0.confirm.within", "value_error"),
         ({"roles": "gridworker", "confirm": {"within": 180}}, "rules.0.confirm.within", "value_error"),
         ({"roles": "gridworker", "confirm": {"within": "3m", "then": ["pray"]}}, "rules.0.confirm.then.0", "enum"),
+        (
+            {"roles": "gridworker", "confirm": {"within": "3m", "then": [{"who": "god"}]}},
+            "rules.0.confirm.then.0.who.0",
+            "enum",
+        ),
+        (
+            {"roles": "gridworker", "confirm": {"within": "3m", "then": [{"who": "self", "times": 0}]}},
+            "rules.0.confirm.then.0.times",
+            "greater_than_equal",
+        ),
+        (
+            {"roles": "gridworker", "confirm": {"within": "3m", "then": [{"who": "deputy", "door": "true"}]}},
+            "rules.0.confirm.then.0",
+            "value_error",
+        ),
+        (
+            {"roles": "gridworker", "confirm": {"within": "3m", "then": [{"who": "self", "channels": ["fax"]}]}},
+            "rules.0",
+            "value_error",
+        ),
         ({"repeat": {"every": "0s", "times": 2}}, "rules.0.repeat.every", "value_error"),
         ({"repeat": {"every": "5m", "times": 100}}, "rules.0.repeat.times", "less_than_equal"),
         ({"channels": "loudspeaker", "loudspeaker": {"volume": 200}}, "rules.0.loudspeaker.volume", "less_than_equal"),
@@ -251,14 +269,20 @@ class TestDefault:
         assert all("：" in rule.reason or len(rule.reason) > 8 for rule in default_policy().rules)
 
     def test_red(self) -> None:
-        """Red: every way at once, three minutes for the responsible and then the ladder, loudspeakers full."""
+        """Red: every way at once, three calls within five minutes and then to the door (勉县), loudspeakers full."""
         for hazard_class in HazardClass:
             rules = rules_for(default_policy(), hazard_class, Level.RED)
             assert set(rules) == set(Role)
             confirm = rules[Role.GRIDWORKER].confirm
             assert confirm is not None
-            assert confirm.within == timedelta(minutes=3)
-            assert confirm.then == (Step.NEXT_CHANNEL, Step.DEPUTY, Step.SUPERIOR)
+            assert confirm.stop == "heard"
+            assert [(rung.who, rung.door) for rung in confirm.ladder] == [
+                *(((Who.SELF,), False), ((Who.SELF, Who.DEPUTY), False), ((Who.SUPERIOR,), True), ((Who.DUTY_DESK,), False))
+            ]
+            calls = [rung for rung in confirm.ladder if Who.SELF in rung.who]
+            assert all("voice" in rung.channels for rung in calls)
+            assert ChannelName.VOICE in rules[Role.GRIDWORKER].channels
+            assert confirm.within + sum((rung.wait or confirm.within for rung in calls), timedelta()) == timedelta(minutes=5)
             assert set(rules[Role.RESIDENT].channels) == {ChannelName.SMS, ChannelName.WECHAT, ChannelName.PUSH}
             assert {rules[role].mode for role in (Role.GRIDWORKER, Role.RESIDENT)} == {"all"}
             assert (rules[Role.SPEAKER].loudspeaker.times, rules[Role.SPEAKER].loudspeaker.volume) == (3, 100)
@@ -321,3 +345,15 @@ class TestChanges:
         assert explain_texts(SMALL, text) == [
             "居民(黄色,各类灾害;蓝色,气象、水文、其他):由「首选推送、短信;22:00至07:00不打扰」改为「不通知」"
         ]
+
+
+def test_a_ladder_in_words_and_whole() -> None:
+    """A word stands for a rung; a rung that comes several times is that many rungs, and waits as it says."""
+    confirm = Confirm.model_validate(
+        {
+            "within": "2m",
+            "then": ["next_channel", {"who": ["self", "deputy"], "channels": ["voice"], "times": 2, "wait": "30s"}],
+        }
+    )
+    assert [rung.cause for rung in confirm.ladder] == ["next_channel", "deputy", "deputy"]
+    assert [confirm.wait(rung) for rung in confirm.ladder] == [120_000, 30_000, 30_000]

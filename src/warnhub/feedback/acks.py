@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from warnhub.monitor.metrics import ACKS
 from warnhub.store.audits import add_event
+from warnhub.store.covers import cover_origins
 from warnhub.store.engine import Store, Tx
 from warnhub.store.group import Group
 from warnhub.store.ledger import Move, advance, hold_warnings
@@ -161,16 +162,25 @@ async def close_tasks(tx: Tx, warning: int, acks: Sequence[Ack]) -> None:
             "now": tx.now,
         },
     )
-    # A deputy's or superior's answer covers the duty of the person they were called for.
-    await tx.conn.execute(
-        text(
-            "UPDATE task SET state = 'covered', done_at = :now WHERE warning_id = :w AND state IN ('open', 'late') AND id IN ("
-            "SELECT origin_id FROM task WHERE warning_id = :w AND state = 'done' AND origin_id IS NOT NULL)"
-        ),
-        {"w": warning, "now": tx.now},
-    )
+    await close_visits(tx, warning, acks)
+    await cover_origins(tx, warning, [ack.recipient for ack in acks])
     for ack in acks:
         if ack.choice in {"help", "cannot"} or ack.by:
             data = {"choice": ack.choice, "text": ack.text[:200], "evidence": ack.evidence.value}
             await add_event(tx, warning, "answer", ack.by or "recipient", data, ack.recipient)
     tx.wake("task")
+
+
+async def close_visits(tx: Tx, warning: int, acks: Sequence[Ack]) -> None:
+    """Who says that the people have moved has been at the door."""
+    moved = {ack.recipient: (ack.recipient, ack.evidence.value) for ack in acks if ack.choice == "moved"}
+    if moved:
+        source = rows_table(tx.conn.dialect.name == "sqlite", recipient="int", evidence="text")
+        await tx.conn.execute(
+            text(
+                "UPDATE task SET state = 'done', done_at = :now, choice = 'moved', evidence = k.evidence "
+                f"FROM {source} AS k WHERE task.warning_id = :w AND task.recipient_id = k.recipient AND task.kind = 'visit' "
+                "AND task.state IN ('open', 'late')"
+            ),
+            {"rows": pack_rows(moved.values()), "w": warning, "now": tx.now},
+        )

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from warnhub.crypto import KeyRing, read_reference
 from warnhub.monitor.metrics import ORPHANS, REPORTS
 from warnhub.port import Reason, Report
-from warnhub.store.addresses import find_owners, mark_bad, opt_out
+from warnhub.store.addresses import address_kind, find_owners, mark_bad, opt_out
 from warnhub.store.engine import Store, Tx
 from warnhub.store.group import Group
 from warnhub.store.ledger import Move, advance
@@ -54,7 +54,9 @@ class Receipts:
         rows = []
         for item in taken:
             wave, recipient = read_reference(item.report.reference) or (call_wave(item.report.group), None)
-            blind = self.keys.blind(channel_of(item.provider), item.report.address) if item.report.address else None
+            blind = (
+                self.keys.blind(address_kind(channel_of(item.provider)), item.report.address) if item.report.address else None
+            )
             rows.append(receipt_row(item, wave, recipient, blind, tx.now))
         fresh = await insert_new(tx, rows)
         await self.join(tx, fresh)
@@ -64,7 +66,7 @@ class Receipts:
     async def apply_optouts(self, tx: Tx, taken: Sequence[Taken]) -> None:
         """Who said stop is not called again."""
         blinds = [
-            self.keys.blind(channel_of(item.provider), item.report.address)
+            self.keys.blind(address_kind(channel_of(item.provider)), item.report.address)
             for item in taken
             if item.report.opt_out and item.report.address
         ]

@@ -7,8 +7,9 @@ from itertools import product
 
 from warnhub.alert import Level
 from warnhub.hazards import HazardClass
+from warnhub.plan.ladder import Confirm, Rung, Who
 from warnhub.plan.loading import read_policy
-from warnhub.plan.policy import CLASSES, Cell, Policy, Rule, Step, match_rule
+from warnhub.plan.policy import CLASSES, Cell, Policy, Rule, match_rule
 from warnhub.roles import Role
 
 CLASS_NAMES = {
@@ -18,8 +19,8 @@ CLASS_NAMES = {
     HazardClass.OTHER: "其他",
 }
 LEVEL_NAMES = {Level.RED: "红色", Level.ORANGE: "橙色", Level.YELLOW: "黄色", Level.BLUE: "蓝色"}
-CHANNEL_NAMES = {"sms": "短信", "wechat": "微信", "loudspeaker": "大喇叭", "push": "推送"}
-STEP_NAMES = {Step.NEXT_CHANNEL: "换渠道", Step.DEPUTY: "找代理人", Step.SUPERIOR: "报上级"}
+CHANNEL_NAMES = {"sms": "短信", "wechat": "微信", "loudspeaker": "大喇叭", "push": "推送", "voice": "电话"}
+WHO_NAMES = {Who.SELF: "再叫本人", Who.DEPUTY: "找代理人", Who.SUPERIOR: "报上级", Who.DUTY_DESK: "报值班台"}
 TREATMENT_NAMES = {"resend": "重发", "leave": "不重发"}
 
 Change = tuple[str, str]
@@ -109,11 +110,29 @@ def describe_extras(rule: Rule) -> list[str]:
     if rule.quiet:
         said.append(f"{rule.quiet.start:%H:%M}至{rule.quiet.end:%H:%M}不打扰")
     if rule.confirm:
-        ladder = "、".join(STEP_NAMES[step] for step in rule.confirm.then)
-        said.append(f"{name_duration(rule.confirm.within)}内确认" + (f",逾期{ladder}" if ladder else ""))
+        said.append(describe_ladder(rule.confirm))
     if "loudspeaker" in rule.channels:
         said.append(f"播{rule.loudspeaker.times}遍,音量{rule.loudspeaker.volume}")
     return said
+
+
+def describe_ladder(confirm: Confirm) -> str:
+    """`3分钟内确认,逾期换渠道、找代理人、报上级`."""
+    ladder = "、".join(describe_rung(rung) for rung in confirm.then)
+    heard = ",接听满时长即停呼" if confirm.stop == "heard" else ""
+    return f"{name_duration(confirm.within)}内确认" + (f",逾期{ladder}" if ladder else "") + heard
+
+
+def describe_rung(rung: Rung) -> str:
+    """`再叫本人(电话、短信)2次,每次等2分钟`."""
+    if rung.untried:
+        told = "换渠道"
+    else:
+        names = "、".join(CHANNEL_NAMES.get(channel, channel) for channel in rung.channels)
+        told = "并".join(WHO_NAMES[who] for who in rung.who) + (f"({names})" if names else "")
+    told += f"{rung.times}次" if rung.times > 1 else ""
+    told += f"等{name_duration(rung.wait)}" if rung.wait else ""
+    return told + ("并上门" if rung.door else "")
 
 
 def name_duration(value: timedelta) -> str:

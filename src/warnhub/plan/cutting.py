@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import insert, text
 
 from warnhub.store import tables
+from warnhub.store.addresses import address_kind
 from warnhub.store.engine import Tx, new_id
 from warnhub.store.states import Rank
 from warnhub.store.tallies import PEOPLE, Cell, add_cells
@@ -87,7 +88,7 @@ def has_address(person: str, channels: Mapping[str, tuple[str, ...]]) -> tuple[s
         names = {f"k{n}_{m}": route for m, route in enumerate(routes)}
         carried = f" AND h.route IN ({', '.join(f':{name}' for name in names)})" if routes else ""
         ways.append(f"(h.channel = :c{n}{carried})")
-        bind |= names | {f"c{n}": channel}
+        bind |= names | {f"c{n}": address_kind(channel)}
     return f"EXISTS (SELECT 1 FROM address h WHERE h.recipient_id = {person} AND h.bad IS NULL AND ({' OR '.join(ways)}))", bind
 
 
@@ -148,11 +149,11 @@ async def cut_batches(tx: Tx, cut: Cut) -> int:
         text(
             "INSERT INTO delivery (batch_id, recipient_id, wave_id, address_id, state) "
             "SELECT :base + (row_number() OVER (ORDER BY t.recipient_id) - 1) / :size, t.recipient_id, :wave, a.id, 0 "
-            "FROM target t JOIN address a ON a.recipient_id = t.recipient_id AND a.channel = :channel AND a.bad IS NULL "
+            "FROM target t JOIN address a ON a.recipient_id = t.recipient_id AND a.channel = :kind AND a.bad IS NULL "
             f"WHERE t.warning_id = :w AND t.town_id = :town AND t.role = :role AND t.state <> 20 {where} "
             "ON CONFLICT DO NOTHING"
         ),
-        bind | {"base": step * ROOM, "size": cut.size},
+        bind | {"base": step * ROOM, "size": cut.size, "kind": address_kind(cut.channel)},
     )
     if not result.rowcount:
         return 0

@@ -13,19 +13,18 @@ from itertools import product
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from warnhub.alert import Level
 from warnhub.hazards import HazardClass
+from warnhub.plan.ladder import Confirm, Duration, Strict
 from warnhub.roles import Role
 
 CLASSES = tuple(HazardClass)
 Cell = tuple[HazardClass, Level, Role]
 
 CALM = frozenset({Level.BLUE, Level.YELLOW})
-LONGEST = timedelta(days=7)
-DURATION = re.compile(r"(?:(\d{1,3})h)?(?:(\d{1,4})m)?(?:(\d{1,6})s)?")
 
 
 class ChannelName(StrEnum):
@@ -35,41 +34,7 @@ class ChannelName(StrEnum):
     WECHAT = "wechat"
     LOUDSPEAKER = "loudspeaker"
     PUSH = "push"
-
-
-class Step(StrEnum):
-    """A rung of the ladder, climbed when nobody confirmed in time; each rung waits as long as the first did.
-
-    next_channel  a channel not yet tried; passes on at once if there is none
-    deputy        the person's named stand-in
-    superior      who answers for the person: from then on a task, up to a knock on the door
-    """
-
-    NEXT_CHANNEL = "next_channel"
-    DEPUTY = "deputy"
-    SUPERIOR = "superior"
-
-
-def parse_duration(value: object) -> timedelta:
-    """`90s`, `5m`, `2h` or `1h30m` as a timedelta above zero and at most seven days; ValueError otherwise."""
-    if isinstance(value, timedelta):
-        found = value
-    else:
-        match = DURATION.fullmatch(value) if isinstance(value, str) and value.isascii() else None
-        if not match:
-            raise ValueError('must be a duration such as "90s", "5m" or "2h"')
-        hours, minutes, seconds = (int(part or 0) for part in match.groups())
-        found = timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    if not timedelta(0) < found <= LONGEST:
-        raise ValueError("must be more than 0s and at most 168h")
-    return found
-
-
-def write_duration(value: timedelta) -> str:
-    """The shortest form `parse_duration` reads back, in whole seconds."""
-    minutes, seconds = divmod(int(value.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    return "".join(f"{number}{unit}" for number, unit in ((hours, "h"), (minutes, "m"), (seconds, "s")) if number)
+    VOICE = "voice"
 
 
 def parse_clock(value: object) -> object:
@@ -95,22 +60,14 @@ def spread(everything: tuple[str, ...]) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(write_duration)]
 Clock = Annotated[time, BeforeValidator(parse_clock), PlainSerializer(lambda at: at.strftime("%H:%M"))]
 Classes = Annotated[tuple[HazardClass, ...], spread(CLASSES), Field(min_length=1)]
 Levels = Annotated[tuple[Level, ...], spread(tuple(Level)), Field(min_length=1)]
 Roles = Annotated[tuple[Role, ...], spread(tuple(Role)), Field(min_length=1)]
 Channels = Annotated[tuple[ChannelName, ...], spread(tuple(ChannelName))]
-Steps = Annotated[tuple[Step, ...], spread(tuple(Step))]
 
 
 Threshold = Annotated[Level | None, BeforeValidator(lambda value: None if value == "never" else value)]
-
-
-class Strict(BaseModel):
-    """Frozen, and no unknown key passes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, populate_by_name=True)
 
 
 class Repeat(Strict):
@@ -132,13 +89,6 @@ class Quiet(Strict):
         if self.start == self.end:
             raise ValueError("from and to must differ")
         return self
-
-
-class Confirm(Strict):
-    """How long a person has to confirm, and what is done when the time is up."""
-
-    within: Duration
-    then: Steps = ()
 
 
 class Loudspeaker(Strict):
@@ -174,6 +124,9 @@ class Rule(Strict):
             raise ValueError(f"quiet hours are allowed for blue and yellow only, not for {', '.join(loud)}")
         if self.confirm and (public := [role.value for role in self.roles if not role.responsible]):
             raise ValueError(f"a confirmation cannot be asked of {', '.join(public)}")
+        rungs = self.confirm.then if self.confirm else ()
+        if strange := sorted({name for rung in rungs for name in rung.channels} - set(ChannelName)):
+            raise ValueError(f"confirm.then names channels there are not: {', '.join(strange)}")
         if self.loudspeaker != Loudspeaker() and ChannelName.LOUDSPEAKER not in self.channels:
             raise ValueError("loudspeaker settings without the channel loudspeaker")
         return self

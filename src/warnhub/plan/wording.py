@@ -26,7 +26,8 @@ from warnhub.roles import Role
 
 log = logging.getLogger(__name__)
 
-LONGEST = {"wechat": 600, "push": 200, "loudspeaker": 500, "display": 120}
+LONGEST = {"wechat": 600, "push": 200, "loudspeaker": 500, "voice": 300, "display": 120}
+SPOKEN = frozenset({"loudspeaker", "voice"})
 THING = 20
 TITLE = 40
 AGENCY = 30
@@ -162,10 +163,10 @@ def gather(wording: Wording, request: Request) -> dict[str, Any]:
 
 def finish(wording: Wording, request: Request, made: str) -> str:
     """A rendered text as the channel takes it: spoken for loudspeakers; a drill's marks are set here, beyond any template."""
-    start, end = (SPOKEN_MARKS if request.medium == "loudspeaker" else MARKS)[request.frame] if request.drill else ("", "")
+    start, end = (SPOKEN_MARKS if request.medium in SPOKEN else MARKS)[request.frame] if request.drill else ("", "")
     parted = f"{made} " if made.endswith(LINK) and end else made  # text right after an address is taken for a part of it
     whole = f"{start}{parted}{end}"
-    return spoken_text(whole, wording.zone, request.language) if request.medium == "loudspeaker" else whole
+    return spoken_text(whole, wording.zone, request.language) if request.medium in SPOKEN else whole
 
 
 def begin_title(request: Request, title: str) -> str:

@@ -8,6 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from warnhub.store.engine import Tx
 from warnhub.store.rows import pack_rows, rows_table
 
+KINDS = {"voice": "sms"}
+"""A call goes to the number that short messages go to."""
+
+
+def address_kind(channel: str) -> str:
+    """Which of a person's addresses a channel uses."""
+    return KINDS.get(channel, channel)
+
 
 async def mark_bad(tx: Tx, found: Iterable[tuple[int, int, str]]) -> None:
     """Never try these again: (batch, recipient, the provider's code). The reason is kept with the address."""

@@ -349,6 +349,7 @@ task = Table(
     Column("done_at", Time),
     Column("choice", Text),
     Column("evidence", Text),
+    Column("unwoken_at", Time),
     UniqueConstraint("warning_id", "recipient_id", "kind"),
     Index("ix_task_due_at", "state", "due_at"),
 )
@@ -473,3 +474,5 @@ participant = Table(
     Column("drill_id", Text, ForeignKey("drill.id"), primary_key=True),
     Column("recipient_id", Id, primary_key=True),
 )
+
+from warnhub.store import duty  # noqa: E402, F401 - its tables stand on the same metadata

@@ -1,0 +1,108 @@
+"""Who stands for whom in a warning: a task may cover others, and is done with when nothing it covers is open any more."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import text
+
+from warnhub.store.engine import Tx
+from warnhub.store.rows import pack_rows, rows_table
+
+
+async def add_covers(tx: Tx, warning: int, pairs: Iterable[tuple[int, int]]) -> None:
+    """These people's own tasks of a warning cover others' too: (recipient, the other's task)."""
+    source = rows_table(tx.conn.dialect.name == "sqlite", recipient="int", origin="int")
+    await tx.conn.execute(
+        text(
+            f"INSERT INTO cover (task_id, origin_id, at) SELECT t.id, k.origin, :now FROM {source} AS k "
+            "JOIN task t ON t.warning_id = :w AND t.recipient_id = k.recipient AND t.kind = 'confirm' "
+            "WHERE t.id <> k.origin ON CONFLICT DO NOTHING"
+        ),
+        {"rows": pack_rows(sorted(set(pairs))), "w": warning, "now": tx.now},
+    )
+
+
+async def heard_calls(tx: Tx, warning: int, people: Sequence[int]) -> set[int]:
+    """Those of these people who have listened to a call of this warning for as long as it takes to count."""
+    source = rows_table(tx.conn.dialect.name == "sqlite", recipient="int")
+    rows = await tx.conn.execute(
+        text(
+            f"SELECT DISTINCT d.recipient_id FROM {source} AS k CROSS JOIN wave v "
+            "JOIN delivery d ON d.wave_id = v.id AND d.recipient_id = k.recipient "
+            "WHERE v.warning_id = :w AND v.channel = 'voice' AND d.state >= 70"
+        ),
+        {"rows": pack_rows((person,) for person in people), "w": warning},
+    )
+    return {int(row[0]) for row in rows}
+
+
+async def mark_unwoken(tx: Tx, tasks: Sequence[int]) -> None:
+    """These people were called as often as policy says, and not woken."""
+    ids = ", ".join(str(int(task)) for task in tasks)
+    await tx.conn.execute(
+        text(f"UPDATE task SET unwoken_at = coalesce(unwoken_at, :now) WHERE id IN ({ids}) AND state = 'open'"), {"now": tx.now}
+    )
+
+
+async def add_visits(tx: Tx, warning: int, origins: Sequence[int], due: int) -> dict[int, int]:
+    """Whoever is called for these tasks, but for deputies, must go to the door; origin → how many do."""
+    ids = ", ".join(str(int(task)) for task in origins)
+    above = (
+        "FROM cover c JOIN task o ON o.id = c.origin_id JOIN recipient r ON r.id = o.recipient_id "
+        "JOIN task t ON t.id = c.task_id JOIN recipient v ON v.id = t.recipient_id "
+        f"WHERE c.origin_id IN ({ids}) AND (r.deputy IS NULL OR v.ref <> r.deputy)"
+    )
+    await tx.conn.execute(
+        text(
+            "INSERT INTO task (warning_id, recipient_id, kind, role, town_id, area_id, state, rung, due_at) "
+            "SELECT DISTINCT t.warning_id, t.recipient_id, 'visit', t.role, t.town_id, t.area_id, 'open', 99, "
+            f"CAST(:due AS bigint) {above} "
+            "ON CONFLICT (warning_id, recipient_id, kind) "
+            "DO UPDATE SET state = 'open', due_at = excluded.due_at, done_at = NULL"
+        ),
+        {"due": due},
+    )
+    await tx.conn.execute(
+        text(
+            "INSERT INTO cover (task_id, origin_id, at) SELECT DISTINCT n.id, c.origin_id, CAST(:now AS bigint) "
+            + above.replace(
+                "WHERE", "JOIN task n ON n.warning_id = :w AND n.recipient_id = t.recipient_id AND n.kind = 'visit' WHERE", 1
+            )
+            + " AND t.kind = 'confirm' ON CONFLICT DO NOTHING"
+        ),
+        {"w": warning, "now": tx.now},
+    )
+    rows = await tx.conn.execute(
+        text(
+            "SELECT c.origin_id, count(*) FROM cover c JOIN task n ON n.id = c.task_id AND n.kind = 'visit' "
+            f"WHERE c.origin_id IN ({ids}) GROUP BY c.origin_id"
+        )
+    )
+    return {int(row[0]): int(row[1]) for row in rows}
+
+
+async def cover_origins(tx: Tx, warning: int, people: Iterable[int]) -> None:
+    """These people have just answered: whom they were called for is covered, and who was called for them is let go.
+
+    A visit to a door is another thing than an answer: it ends when the person behind that door has answered, or when the
+    visitor says so.
+    """
+    source = rows_table(tx.conn.dialect.name == "sqlite", recipient="int")
+    bind = {"rows": pack_rows((person,) for person in sorted(set(people))), "w": warning, "now": tx.now}
+    await tx.conn.execute(
+        text(
+            "UPDATE task SET state = 'covered', done_at = :now WHERE warning_id = :w AND kind = 'confirm' "
+            "AND state IN ('open', 'late') AND id IN (SELECT c.origin_id FROM cover c JOIN task t ON t.id = c.task_id "
+            f"JOIN {source} AS k ON k.recipient = t.recipient_id WHERE t.warning_id = :w)"
+        ),
+        bind,
+    )
+    await tx.conn.execute(
+        text(
+            "UPDATE task SET state = 'covered', done_at = :now "
+            "WHERE warning_id = :w AND rung = 99 AND state IN ('open', 'late') "
+            "AND EXISTS (SELECT 1 FROM cover c WHERE c.task_id = task.id) "
+            "AND NOT EXISTS (SELECT 1 FROM cover c JOIN task o ON o.id = c.origin_id WHERE c.task_id = task.id "
+            "AND (o.state IN ('open', 'late', 'closed') OR task.kind = 'visit' AND o.state <> 'done'))"
+        ),
+        {"w": warning, "now": tx.now},
+    )
