@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
-from warnhub.api import alerts, health, hooks, warnings
+from warnhub.api import alerts, feeds, health, hooks, warnings
 from warnhub.api.contract import Described
 from warnhub.api.problems import install_handlers
 from warnhub.config import Settings
@@ -33,7 +33,7 @@ def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> F
     app = Described(title=TITLE, version="1", lifespan=life, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
     install_handlers(app)
     app.add_api_route("/", to_console, include_in_schema=False)
-    for router in (alerts.router, warnings.router, hooks.router, health.router):
+    for router in (feeds.router, alerts.router, warnings.router, hooks.router, health.router):
         app.include_router(router)
     return app
 

@@ -128,6 +128,9 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     lease_seconds: float = Field(default=60, gt=0)
+    office_code: str | None = Field(default=None, pattern=r"^[0-9]{14}$")
+    signing_key: SecretStr | None = None
+    signing_certificate: str | None = None
     kafka: str | None = Field(default=None, pattern=r"^[^\s,:/]+:[0-9]+(,[^\s,:/]+:[0-9]+)*$")
 
     @field_validator("trusted_proxies")

@@ -40,6 +40,8 @@ from warnhub.plan.templates import WordingError
 from warnhub.plan.trial import check_words
 from warnhub.plan.wording import Wording
 from warnhub.port import Listens, Report
+from warnhub.publish.outlet import Outlet
+from warnhub.publish.signature import Signer, SigningError
 from warnhub.store.agencies import ensure_county
 from warnhub.store.engine import Store
 from warnhub.store.migrate import check_store
@@ -71,6 +73,7 @@ class Hub:
     clock: Clock
     monitor: Monitor
     board: Board
+    outlet: Outlet
     transport: httpx.AsyncBaseTransport
     running: bool = False
     map_stamp: tuple[Any, ...] = ()
@@ -157,6 +160,16 @@ def try_templates(settings: Settings) -> None:
         raise ConfigError(f"words_dir: {error}") from error
 
 
+def make_signer(settings: Settings) -> Signer | None:
+    """What signs the county's CAP; None where nothing is signed."""
+    if settings.signing_key is None:
+        return None
+    try:
+        return Signer(settings.signing_key.get_secret_value(), settings.signing_certificate or "")
+    except SigningError as error:
+        raise ConfigError(str(error)) from error
+
+
 async def keep_running(name: str, part: Callable[[], Awaitable[None]]) -> None:
     """Run one part of the engine, again and again: what breaks it is logged, and the desk goes on after 1, 2, 4 … 30 s."""
     wait = 1.0
@@ -217,6 +230,7 @@ async def make_hub(
         clock=Clock(store, planner),
         monitor=Monitor(store, places),
         board=Board(store, settings.county.zone, wordbook.advice),
+        outlet=Outlet(store, settings, make_signer(settings)),
         transport=transport,
     )
     bus.subscribe("warning.released", planner.plan)

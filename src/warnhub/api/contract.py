@@ -38,9 +38,17 @@ FORMS = {
     "application/xml": XML,
     "application/geo+json": "alerts of the weather service as GeoJSON features",
 }
+OUT = {"/v1/alerts/{uid}.cap": "application/cap+xml", "/v1/alerts/{uid}.national": "application/xml"}
 EVERY = ("401", "422")
 DECIDE = ("403", "409")
-MORE = {"post_alert": ("403", "409", "413", "415"), "release": DECIDE, "reject": DECIDE, "cancel": DECIDE}
+MORE = {
+    "get_cap": ("409",),
+    "get_national": ("409",),
+    "post_alert": ("403", "409", "413", "415"),
+    "release": DECIDE,
+    "reject": DECIDE,
+    "cancel": DECIDE,
+}
 
 
 def alert_schema(ref: str = "#/$defs/{model}") -> dict[str, Any]:
@@ -77,6 +85,10 @@ def make_contract(app: FastAPI) -> dict[str, Any]:
         for operation in methods.values():
             describe_operation(operation, path)
     describe_post(made["paths"]["/v1/alerts"]["post"])
+    for path, media in OUT.items():
+        answer = made["paths"][path]["get"]["responses"]["200"]
+        answer["content"] = {media: {"schema": {"type": "string"}}}
+    made["paths"]["/v1/alerts/{uid}.cap"]["get"]["security"] = [{}, *made["security"]]
     stream = made["paths"]["/v1/warnings/{uid}/stream"]["get"]["responses"]["200"]
     stream["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
     made["components"]["schemas"] = dict(sorted(schemas.items()))

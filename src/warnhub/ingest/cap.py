@@ -11,6 +11,7 @@ from datetime import datetime
 from lxml import etree
 
 from warnhub.alert import Alert, Gate, Kind, Level, Original, Parameter, Reference, Scope, Severity, Status, Verdict
+from warnhub.ingest.carried import is_carried, restore
 from warnhub.ingest.choices import choose, read_required, read_resources
 from warnhub.ingest.findings import Findings, Limits
 from warnhub.ingest.infos import Info, check_translations, gravest, read_info, read_texts
@@ -114,7 +115,7 @@ def build_alert(head: Head, infos: Sequence[Info], findings: Findings) -> Alert:
     areas = merge_areas(area for info in lead for area in info.areas)
     if lead and not head.ends and not any(area.placeable for area in areas):
         findings.add(where, "NO_AREA")
-    return Alert(
+    alert = Alert(
         identifier=head.identifier,
         sender=head.sender,
         sent=head.sent,
@@ -137,6 +138,8 @@ def build_alert(head: Head, infos: Sequence[Info], findings: Findings) -> Alert:
         restriction=clean_text(said(head.root, "restriction"), head.root, findings, LINE, lines=False),
         original=original.model_copy(update={"expires_given": span.expires_given, "effective_given": span.effective_given}),
     )
+    carried = [one for info in lead[:1] for one in info.parameters if is_carried(one)]
+    return restore(alert, carried, where, findings) if carried else alert
 
 
 def read_span(head: Head, lead: Sequence[Info], hazard: str, findings: Findings) -> Span:
@@ -187,7 +190,9 @@ def read_original(
         category=list(lead[0].categories) if lead else [],
         response=list(lead[0].responses) if lead else [],
         codes=[text for one in children(root, "code") if (text := words(one).strip())],
-        event_codes=[Parameter(name=code.name[:SHORT], value=code.value[:LONG]) for code in codes if code.name],
+        event_codes=[
+            Parameter(name=code.name[:SHORT], value=code.value[:LONG]) for code in codes if code.name and not is_carried(code)
+        ],
         audience=said(lead[0].element, "audience") if lead else "",
         source=line("source"),
         note=line("note"),
@@ -198,7 +203,7 @@ def read_original(
 
 def read_parameters(lead: Sequence[Info], where: etree._Element, findings: Findings) -> list[Parameter]:
     """The lead info's parameters, each as the source names it."""
-    pairs = [one for info in lead[:1] for one in info.parameters if one.name and one.value]
+    pairs = [one for info in lead[:1] for one in info.parameters if one.name and one.value and not is_carried(one)]
     return [
         Parameter(name=clean_text(name, where, findings, SHORT, lines=False), value=clean_text(value, where, findings))
         for name, value in findings.first(where, pairs, 500)

@@ -51,6 +51,7 @@ RULES: dict[str, Rule] = {
     "INVALID_VALUE": Rule(R, "取值不在允许范围内", "the value is not one of those allowed"),
     "TOO_LONG": Rule(R, "内容超过长度上限", "longer than allowed"),
     "NUMBER_INVALID": Rule(R, "不是数字", "this is not a number"),
+    "CARRIED_UNREADABLE": Rule(H, "随附字段(warnhub:)无法采用", "a carried field (warnhub:) cannot be used"),
     # names and references
     "INVALID_IDENTIFIER": Rule(H, "标识不合规范(空格、逗号、< 或 &,或国突编码规则)", "the identifier is not in its form"),
     "INVALID_SENDER": Rule(H, "发送方标识不合规范", "the sender has a space, a comma, < or &"),
