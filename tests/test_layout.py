@@ -172,7 +172,7 @@ def test_what_a_page_names_exists(page: Path) -> None:
     text = page.read_text("utf-8")
     assert set(re.findall(r"\bmake ([a-z]+)", code_of(text))) <= TARGETS
     known = {name for name, _ in commands()}
-    for line in re.findall(r"(?m)\bwarnhub((?: [a-z]+)+)", code_of(text)):
+    for line in re.findall(r"(?m)\bwarnhub((?: [a-z]+(?:-[a-z]+)*)+)", code_of(text)):
         words = ["warnhub", *line.split()]
         assert any(" ".join(words[:length]) in known for length in (2, 3)), f"{page.name}: {' '.join(words)}"
     for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):

@@ -10,6 +10,7 @@ from warnhub.commands import err, out
 from warnhub.commands.demo import demo
 from warnhub.commands.desk import agency, audit, drill, incident, policy
 from warnhub.commands.directory import imports
+from warnhub.commands.letters import letters
 from warnhub.commands.people import user
 from warnhub.commands.serving import channels, db, key, serve
 from warnhub.commands.simulate import simulate
@@ -30,6 +31,7 @@ groups = {
     "policy": policy,
     "incident": incident,
     "audit": audit,
+    "dead-letter": letters,
     "simulate": simulate,
 }
 for name, group in groups.items():

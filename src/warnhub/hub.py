@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import text
 
 from warnhub.bus.local import LocalBus
+from warnhub.bus.signals import Bus
 from warnhub.channels import Provider, by_channel, make_providers
 from warnhub.client import make_transport
 from warnhub.config import ConfigError, Settings
@@ -57,7 +58,7 @@ class Hub:
     settings: Settings
     store: Store
     keys: KeyRing
-    bus: LocalBus
+    bus: Bus
     places: Places
     policies: dict[int, Policy]
     providers: dict[str, Provider]

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from warnhub.bus.local import ATTEMPTS, DEAD, LocalBus, wait_for
+from warnhub.bus.local import LocalBus
+from warnhub.bus.signals import ATTEMPTS, wait_for
+from warnhub.store.dead import bury, list_dead, read_dead, replay_dead
 from warnhub.store.engine import Store, Tx
 from warnhub.store.group import Group
 
@@ -100,11 +102,60 @@ async def test_what_never_works_is_buried_with_its_reason_and_the_next_goes_on(s
     async with running(bus):
         await until(lambda: heard.keys == ["1", "2"])
         await asyncio.sleep(0.1)
-    assert await outbox(store) == [(DEAD, "1")]
+    assert await outbox(store) == []
     async with store.read() as conn:
-        data = str(await conn.scalar(text("SELECT CAST(data AS text) FROM outbox")))
-    assert "ValueError: not yet" in data
-    assert '"topic":"a"' in data
+        (letter,) = await list_dead(conn)
+    assert (letter.topic, letter.key, letter.data) == ("a", "1", '{"key":"1"}')
+    assert letter.reason == "ValueError: not yet"
+
+
+async def bury_one(store: Store, data: str) -> int:
+    """A dead letter; gives its number."""
+    async with store.write() as tx:
+        await bury(tx, "a", "7", data, "ValueError: no", "test@1", 2)
+    async with store.read() as conn:
+        return (await list_dead(conn))[-1].id
+
+
+async def test_a_dead_letter_is_replayed_once_by_whom_the_audit_says(store: Store) -> None:
+    number = await bury_one(store, '{"key": "7"}')
+    async with store.write() as tx:
+        assert await replay_dead(tx, number, "cli:wang") is None
+    async with store.write() as tx:
+        assert "by cli:wang" in str(await replay_dead(tx, number, "cli:li"))
+    heard = Heard()
+    bus = LocalBus(store, poll=0.05)
+    bus.subscribe("a", heard)
+    async with running(bus):
+        await until(lambda: heard.keys == ["7"])
+    async with store.read() as conn:
+        letter = await read_dead(conn, number)
+        assert await list_dead(conn) == []
+        assert [row.id for row in await list_dead(conn, everything=True)] == [number]
+        actors = [row[0] for row in await conn.execute(text("SELECT actor FROM audit WHERE action = 'dead_letter.replay'"))]
+    assert letter is not None
+    assert (letter.replayed_by, actors) == ("cli:wang", ["cli:wang"])
+
+
+async def test_what_is_not_an_entry_cannot_be_replayed(store: Store) -> None:
+    for data in ("not json", "[1]"):
+        number = await bury_one(store, data)
+        async with store.write() as tx:
+            assert "cannot be replayed" in str(await replay_dead(tx, number, "cli:wang"))
+            await tx.conn.execute(text("DELETE FROM dead"))
+    async with store.write() as tx:
+        assert "there is no dead letter 99" in str(await replay_dead(tx, 99, "cli:wang"))
+
+
+async def test_the_urgent_are_handed_over_first(store: Store) -> None:
+    heard = Heard()
+    bus = LocalBus(store, poll=0.05)
+    bus.subscribe("a", heard)
+    async with store.write() as tx:
+        for key, lane in (("blue", 4), ("red", 1), ("yellow", 3)):
+            await tx.publish("a", key, {"key": key}, lane=lane)
+    async with running(bus):
+        await until(lambda: heard.keys == ["red", "yellow", "blue"])
 
 
 async def test_a_signal_is_set_by_the_commit_that_touches_its_topic(store: Store) -> None:

@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from conftest import Opener
 from sqlalchemy import Connection, inspect, text
 
+from warnhub.store.dead import list_dead
 from warnhub.store.engine import Store
 from warnhub.store.migrate import SchemaError, check_store, find_scripts, head_revision, upgrade_store
 from warnhub.store.tables import metadata
@@ -43,6 +44,21 @@ async def test_a_new_database_is_brought_to_the_tables_the_program_knows(fresh: 
 
 async def test_a_second_upgrade_does_nothing(store: Store) -> None:
     assert await upgrade_store(store) == (head_revision(), head_revision())
+
+
+async def test_what_was_buried_in_the_outbox_goes_to_a_table_of_its_own(fresh: Store) -> None:
+    await upgrade_store(fresh, "ladder_duty")
+    packed = '{"topic": "warning.released", "entry": "{\\"a\\": 1}", "error": "ValueError: no"}'
+    async with fresh.write() as tx:
+        add = text("INSERT INTO outbox (topic, key, data, at) VALUES (:t, :k, CAST(:d AS json), 1)")
+        if tx.conn.dialect.name == "sqlite":
+            add = text("INSERT INTO outbox (topic, key, data, at) VALUES (:t, :k, :d, 1)")
+        await tx.conn.execute(add, [{"t": "dead", "k": "7", "d": packed}, {"t": "warning.ended", "k": "8", "d": "{}"}])
+    await upgrade_store(fresh)
+    async with fresh.read() as conn:
+        (letter,) = await list_dead(conn)
+        assert (letter.topic, letter.key, letter.data, letter.reason) == ("warning.released", "7", '{"a": 1}', "ValueError: no")
+        assert [tuple(row) for row in await conn.execute(text("SELECT key, lane FROM outbox"))] == [("8", 4)]
 
 
 async def test_a_database_of_a_newer_program_is_refused(fresh: Store) -> None:

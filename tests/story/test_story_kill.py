@@ -70,7 +70,7 @@ async def settled(store: Store) -> bool:
                 text(
                     "SELECT (SELECT count(*) FROM warning WHERE planned_at IS NULL) AS unplanned, "
                     "(SELECT count(*) FROM batch WHERE state IN (0, 1)) AS busy, "
-                    "(SELECT count(*) FROM outbox WHERE topic <> 'dead') AS entries, "
+                    "(SELECT count(*) FROM outbox) AS entries, "
                     "(SELECT count(*) FROM timer WHERE kind = 'resolve') AS open"
                 )
             )

@@ -74,7 +74,7 @@ async def test_without_memory_the_level_decides(visit: Opener) -> None:
 
         async def looked_into() -> bool:
             left = await town.number("SELECT count(*) FROM timer WHERE kind = 'resolve'")
-            return not left and not await town.number("SELECT count(*) FROM outbox WHERE topic <> 'dead'")
+            return not left and not await town.number("SELECT count(*) FROM outbox")
 
         await town.until(looked_into, "both are looked into")
         first, second = await town.settle(red), await town.settle(yellow)

@@ -331,7 +331,7 @@ class Town:
                 "(SELECT count(*) FROM batch b WHERE b.warning_id = w.id AND b.state IN (0, 1)) AS busy, "
                 "(SELECT count(*) FROM batch b JOIN delivery d ON d.batch_id = b.id WHERE b.warning_id = w.id "
                 f"AND d.state = 40 AND b.provider <> 'push.fcm' {silent}) AS waiting, "
-                "(SELECT count(*) FROM outbox WHERE topic <> 'dead') AS entries FROM warning w WHERE w.uid = :u",
+                "(SELECT count(*) FROM outbox) AS entries FROM warning w WHERE w.uid = :u",
                 u=uid,
             )
             return bool(row.planned and not row.busy and not row.waiting and not row.entries)
@@ -367,7 +367,7 @@ class Town:
                 assert await check_ledger(conn, number) == [], uid
                 assert await check_batches(conn, number) == [], uid
             assert (await verify_audit(conn))[1] is None
-        assert await self.ask("SELECT key, data FROM outbox WHERE topic = 'dead'") == []
+        assert await self.ask("SELECT topic, key, reason FROM dead") == []
         for number, uid in warnings:
             check_sums(
                 await self.summary(uid),

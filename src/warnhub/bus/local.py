@@ -1,49 +1,30 @@
 """The embedded bus: reads the outbox after each commit and hands each entry to its subscriber, at least once.
 
-Entries of a topic are handed over in order; topics do not wait for each other. An entry whose handler fails is tried again
-after 1, 2, 4 … 60 seconds; after `ATTEMPTS` it is moved to the topic `dead` with the reason, where it is shown and replayed.
+Entries of a topic are handed over in order, the urgent lanes first; topics do not wait for each other. An entry whose handler
+fails is tried again after 1, 2, 4 … 60 seconds; after `ATTEMPTS` it is buried with the reason, where it is shown and replayed.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
 import structlog
 from sqlalchemy import text
 
+from warnhub.bus.signals import ATTEMPTS, Bus, Handler, retry_pause, wait_for
+from warnhub.store.dead import bury
 from warnhub.store.engine import Store
 
-ATTEMPTS = 8
-DEAD = "dead"
-
-Handler = Callable[[str, dict[str, Any]], Awaitable[None]]
+PART = 50
 log = structlog.get_logger(__name__)
 
 
-class LocalBus:
-    """One process's bus. `subscribe` before `run`."""
+class LocalBus(Bus):
+    """The bus of an installation that is one process."""
 
     def __init__(self, store: Store, poll: float = 1.0) -> None:
-        self.store = store
-        self.poll = poll
-        self.handlers: dict[str, Handler] = {}
-        self.events: dict[str, asyncio.Event] = {}
+        super().__init__(store, poll)
         self.failures: dict[int, int] = {}
-        store.listeners.append(self.notify)
-
-    def subscribe(self, topic: str, handler: Handler) -> None:
-        """`handler(key, data)` is awaited for each entry of `topic`."""
-        self.handlers[topic] = handler
-
-    def signal(self, topic: str) -> asyncio.Event:
-        """An event that is set whenever a commit touched `topic`; the waiter clears it."""
-        return self.events.setdefault(topic, asyncio.Event())
-
-    def notify(self, topics: set[str]) -> None:
-        """Called after each commit."""
-        for topic in topics:
-            self.signal(topic).set()
 
     async def run(self) -> None:
         """Serve every subscribed topic until cancelled."""
@@ -54,14 +35,11 @@ class LocalBus:
     async def serve(self, topic: str, handler: Handler) -> None:
         """One topic, in order."""
         wake = self.signal(topic)
+        query = text(f"SELECT id, key, data, lane FROM outbox WHERE topic = :t ORDER BY lane, id LIMIT {PART}")
         while True:
             wake.clear()
             async with self.store.read() as conn:
-                rows = (
-                    await conn.execute(
-                        text("SELECT id, key, data FROM outbox WHERE topic = :t ORDER BY id LIMIT 200"), {"t": topic}
-                    )
-                ).all()
+                rows = (await conn.execute(query, {"t": topic})).all()
             for row in rows:
                 if not await self.handle(topic, handler, row):
                     break
@@ -85,21 +63,11 @@ class LocalBus:
         count = self.failures[row.id] = self.failures.get(row.id, 0) + 1
         log.error("bus.failed", topic=topic, key=row.key, attempt=count, error=type(error).__name__, exc_info=error)
         if count < ATTEMPTS:
-            await asyncio.sleep(min(60.0, 2.0 ** (count - 1)))
+            await asyncio.sleep(retry_pause(count))
             return False
+        packed = row.data if isinstance(row.data, str) else orjson.dumps(row.data).decode()
         async with self.store.write() as tx:
-            await tx.publish(
-                DEAD, row.key, {"topic": topic, "entry": str(row.data), "error": f"{type(error).__name__}: {error}"}
-            )
+            await bury(tx, topic, row.key, packed, f"{type(error).__name__}: {error}", f"outbox@{row.id}", row.lane)
             await tx.conn.execute(text("DELETE FROM outbox WHERE id = :id"), {"id": row.id})
         self.failures.pop(row.id, None)
         return True
-
-
-async def wait_for(event: asyncio.Event, seconds: float) -> None:
-    """Until `event` is set, at most `seconds`."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return

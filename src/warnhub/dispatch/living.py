@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import text
 
-from warnhub.bus.local import LocalBus, wait_for
+from warnhub.bus.signals import Bus, wait_for
 from warnhub.store.engine import Store
 from warnhub.store.states import Rank
 from warnhub.store.warnings import LIVING
@@ -82,7 +82,7 @@ class Living:
                 if (old.state, old.expires_at) != (row.state, row.expires_at):
                     self.lives[row.id] = Life(row.state, row.expires_at, old.participants)
 
-    async def run(self, bus: LocalBus) -> None:
+    async def run(self, bus: Bus) -> None:
         """Keep up to date until cancelled."""
         signal = bus.signal("living")
         while True:

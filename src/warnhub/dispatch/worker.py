@@ -13,7 +13,7 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy import text
 
-from warnhub.bus.local import LocalBus, wait_for
+from warnhub.bus.signals import Bus, wait_for
 from warnhub.channels import Provider
 from warnhub.config import Settings
 from warnhub.crypto import KeyRing, Unreadable, make_reference
@@ -81,7 +81,7 @@ class Worker:
     def __init__(
         self,
         store: Store,
-        bus: LocalBus,
+        bus: Bus,
         settings: Settings,
         keys: KeyRing,
         providers: dict[str, Provider],

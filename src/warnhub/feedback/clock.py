@@ -1,12 +1,13 @@
 """Timers: what is due is taken and what it causes is written in one transaction, on any node, once."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 from sqlalchemy import text
 
 from warnhub.alert import Level
-from warnhub.bus.local import LocalBus, wait_for
+from warnhub.bus.signals import Bus, wait_for
 from warnhub.plan.cutting import next_round
 from warnhub.plan.planner import Planner, set_repeat
 from warnhub.plan.policy import Rule, match_rule
@@ -34,7 +35,7 @@ class Clock:
             "resolve": self.resolve,
         }
 
-    async def run(self, bus: LocalBus) -> None:
+    async def run(self, bus: Bus) -> None:
         """Serve until cancelled: timers twice a second, leases every five, aging every sixty."""
         signal, count = bus.signal("timer"), 0
         while True:
@@ -67,7 +68,7 @@ class Clock:
         async with self.store.write() as tx:
             lost = await lose_batches(tx, everything)
             for batch in lost:
-                await tx.publish("delivery.unknown", str(batch))
+                await ask_about(tx, batch)
         if lost:
             log.warning("leases.lost", batches=len(lost))
         return len(lost)
@@ -84,11 +85,13 @@ class Clock:
 
     async def plan(self, tx: Tx, timer: Timer) -> None:
         """Time to look who else must hear an all-clear."""
-        await tx.publish("warning.released", str(timer.warning))
+        warning = await read_warning(tx.conn, timer.warning or 0)
+        if warning is not None:
+            await tx.publish("warning.released", str(warning.id), lane=warning.lane)
 
     async def resolve(self, tx: Tx, timer: Timer) -> None:
         """Time to ask what became of the unknown ones."""
-        await tx.publish("delivery.unknown", str(timer.data["batch"]), {"asked": timer.data.get("asked", 0)})
+        await ask_about(tx, int(timer.data["batch"]), asked=timer.data.get("asked", 0))
 
     async def repeat(self, tx: Tx, timer: Timer) -> None:
         """Say it again to those of a role who have not confirmed; loudspeakers to all."""
@@ -129,3 +132,9 @@ class Clock:
                     unconfirmed=role.responsible,
                 )
         return total
+
+
+async def ask_about(tx: Tx, batch: int, **data: Any) -> None:
+    """Have the unknown ones of a batch looked into, in its lane."""
+    lane = await tx.conn.scalar(text("SELECT lane FROM batch WHERE id = :b"), {"b": batch})
+    await tx.publish("delivery.unknown", str(batch), data, lane=int(lane or 4))

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import text
 
 from warnhub.alert import Level
-from warnhub.bus.local import LocalBus, wait_for
+from warnhub.bus.signals import Bus, wait_for
 from warnhub.feedback.calls import Calls, set_tasks
 from warnhub.plan.ladder import Confirm, Rung, Who
 from warnhub.plan.planner import Planner
@@ -32,7 +32,7 @@ class Escalation:
         self.store = store
         self.planner = planner
 
-    async def run(self, bus: LocalBus) -> None:
+    async def run(self, bus: Bus) -> None:
         """Climb whenever something is due, until cancelled."""
         signal = bus.signal("task")
         while True:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 
 from warnhub.alert import Alert
-from warnhub.bus.local import LocalBus, wait_for
+from warnhub.bus.signals import Bus, wait_for
 from warnhub.store.engine import Store
 from warnhub.store.warnings import Warning, read_warning, warning_alert
 
@@ -87,7 +87,7 @@ class Board:
             if self.versions[row.id] != row.version:
                 await self.load(row.id)
 
-    async def run(self, bus: LocalBus) -> None:
+    async def run(self, bus: Bus) -> None:
         """Keep up with the warnings until cancelled."""
         signal = bus.signal("warning")
         while True:

@@ -65,7 +65,7 @@ class Planner:
                 text("UPDATE warning SET planned_at = :now WHERE id = :id"), {"now": tx.now, "id": warning.id}
             )
             await add_event(tx, warning.id, "planned", "policy", {"policy": warning.policy, "roles": [r.value for r in rules]})
-            await tx.publish("warning.planned", str(warning.id))
+            await tx.publish("warning.planned", str(warning.id), lane=warning.lane)
 
     def rules(self, warning: Warning) -> dict[Role, Rule]:
         """The rules of this warning's audience; a restricted one stays with those who answer for others."""

@@ -78,9 +78,9 @@ class Tx:
         self.now = now
         self.topics: set[str] = set()
 
-    async def publish(self, topic: str, key: str, data: dict[str, Any] | None = None) -> None:
-        """Write what must follow this commit, in this commit."""
-        await self.conn.execute(insert(outbox).values(topic=topic, key=key, data=data or {}, at=self.now))
+    async def publish(self, topic: str, key: str, data: dict[str, Any] | None = None, lane: int = 4) -> None:
+        """Write what must follow this commit, in this commit. `lane`: 1 (red) to 4 (blue), as the alert's level."""
+        await self.conn.execute(insert(outbox).values(topic=topic, key=key, data=data or {}, at=self.now, lane=lane))
         self.topics.add(topic)
 
     async def run_long(self, statement: Any, parameters: dict[str, Any]) -> CursorResult[Any]:

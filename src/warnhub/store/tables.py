@@ -396,6 +396,7 @@ outbox = Table(
     Column("key", Text, nullable=False),
     Column("data", JSON, nullable=False),
     Column("at", Time, nullable=False),
+    Column("lane", SmallInteger, nullable=False, server_default="4"),
 )
 
 event = Table(
@@ -475,4 +476,4 @@ participant = Table(
     Column("recipient_id", Id, primary_key=True),
 )
 
-from warnhub.store import duty  # noqa: E402, F401 - its tables stand on the same metadata
+from warnhub.store import duty, shared  # noqa: E402, F401 - their tables stand on the same metadata

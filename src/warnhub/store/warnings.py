@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from warnhub.alert import Alert
+from warnhub.alert import Alert, Level
 from warnhub.store import tables
 from warnhub.store.alerts import make_uid, milliseconds, to_kept
 from warnhub.store.audits import add_event
@@ -43,6 +43,11 @@ class Warning:
     ended_at: int | None
     expires_at: int
     version: int
+
+    @property
+    def lane(self) -> int:
+        """1 for red to 4 for blue."""
+        return Level(self.level).lane
 
 
 async def add_warning(tx: Tx, alert_id: int, alert: Alert, **given: Any) -> Warning:
@@ -107,7 +112,7 @@ async def set_released(tx: Tx, warning: Warning, actor: str) -> None:
         ),
         {"now": tx.now, "id": warning.id},
     )
-    await tx.publish("warning.released", str(warning.id))
+    await tx.publish("warning.released", str(warning.id), lane=warning.lane)
     await tx.conn.execute(insert(tables.timer).values(kind="expire", warning_id=warning.id, due_at=warning.expires_at, data={}))
     tx.wake("timer")
     await add_event(tx, warning.id, "released", actor)
@@ -135,7 +140,7 @@ async def end_warning(tx: Tx, warning: Warning, state: str, actor: str, data: di
     await tx.conn.execute(
         text(f"DELETE FROM timer WHERE id IN (SELECT id FROM timer WHERE warning_id = :id {skip})"), {"id": warning.id}
     )
-    await tx.publish("warning.ended", str(warning.id), {"state": state})
+    await tx.publish("warning.ended", str(warning.id), {"state": state}, lane=1)
     await add_event(tx, warning.id, state, actor, (data or {}) | {"stopped": stopped})
     tx.wake("living")
     return stopped
