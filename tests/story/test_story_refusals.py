@@ -5,7 +5,9 @@ import json
 from typing import Any
 
 import httpx
-from townhall import TOWNS, Opener, Town, make_alert
+import pytest
+from structlog.testing import capture_logs
+from townhall import HOST, TOWNS, Opener, Town, make_alert
 
 BLUE = {"level": "blue", "areas": (TOWNS[0],)}
 
@@ -126,3 +128,20 @@ async def test_what_cannot_be_read(visit: Opener) -> None:
         assert "expire" in [one["path"] for one in (await town.post(json.dumps(misspelt).encode())).json()["errors"]]
         problem(await town.post(make_alert("x-3"), idempotency_key="k" * 300), 422, "Idempotency-Key", "LENGTH")
         assert await town.number("SELECT count(*) FROM alert") == 0
+
+
+async def test_a_caller_who_hangs_up(town: Town, caplog: pytest.LogCaptureFixture) -> None:
+    """The line breaks in the middle of a POST: one quiet line in the log, no traceback, nothing taken."""
+    head = f"POST /v1/alerts HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {town.base.agencies['weather']}\r\n"
+    with capture_logs() as said:
+        _, writer = await asyncio.open_connection(HOST, town.settings.port)
+        writer.write(f"{head}content-type: application/json\r\ncontent-length: 100\r\n\r\n{{".encode())
+        await writer.drain()
+        writer.close()
+
+        async def noted() -> bool:
+            return any(entry["event"] == "request.abandoned" and entry["path"] == "/v1/alerts" for entry in said)
+
+        await town.until(noted, "the desk has noticed")
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    assert await town.number("SELECT count(*) FROM alert") == 0

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from warnhub.alert import Problem
 from warnhub.desk import Refusal
@@ -40,6 +41,11 @@ def install_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         return make_problem(422, "the request cannot be read", [describe(item) for item in error.errors()])
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> JSONResponse:
+        log.info("request.abandoned", method=request.method, path=request.scope["route"].path)
+        return make_problem(400, "the body ended before it was whole")
 
 
 def describe(item: Any) -> Problem:
