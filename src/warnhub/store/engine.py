@@ -19,7 +19,6 @@ SQLITE_PRAGMAS = (
     "PRAGMA busy_timeout=10000",
     "PRAGMA foreign_keys=ON",
     "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-65536",
     "PRAGMA wal_autocheckpoint=4000",
 )
 
@@ -112,7 +111,7 @@ class Store:
         if self.sqlite:
             if parsed.database in (None, "", ":memory:"):
                 raise ValueError("database_url: an in-memory SQLite cannot be shared; name a file")
-            self.files = (sqlite_engine(parsed, 1, "BEGIN IMMEDIATE", tools), sqlite_engine(parsed, 16, "BEGIN", tools))
+            self.files = (sqlite_engine(parsed, 1, "BEGIN IMMEDIATE", 64, tools), sqlite_engine(parsed, 16, "BEGIN", 8, tools))
         else:
             self.pool = create_async_engine(parsed, pool_size=10, max_overflow=10, **tools)
 
@@ -164,14 +163,18 @@ class Store:
             await self.pool.dispose()
 
 
-def sqlite_engine(url: URL, size: int, begin: str, tools: dict[str, Any]) -> Engine:
-    """An engine whose transactions begin as told: the driver's own begin would upgrade a read lock and fail."""
+def sqlite_engine(url: URL, size: int, begin: str, cache: int, tools: dict[str, Any]) -> Engine:
+    """An engine whose transactions begin as told: the driver's own begin would upgrade a read lock and fail.
+
+    Each connection keeps up to `cache` MB of pages; the last one given back is the next one taken, so that few grow warm.
+    """
     engine = create_engine(
         url,
         poolclass=QueuePool,
         pool_size=size,
         max_overflow=0 if size == 1 else 48,
         pool_timeout=1,
+        pool_use_lifo=True,
         connect_args={"check_same_thread": False},
         **tools,
     )
@@ -180,7 +183,7 @@ def sqlite_engine(url: URL, size: int, begin: str, tools: dict[str, Any]) -> Eng
     def prepare(connection: Any, record: Any) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in SQLITE_PRAGMAS:
+        for pragma in (*SQLITE_PRAGMAS, f"PRAGMA cache_size=-{cache * 1024}"):
             cursor.execute(pragma)
         cursor.close()
 
