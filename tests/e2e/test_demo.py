@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import os
+import signal
 import sys
+
+import pytest
 
 
 async def test_the_demonstration_runs_the_main_job() -> None:
@@ -19,3 +23,22 @@ async def test_the_demonstration_runs_the_main_job() -> None:
     assert line["targeted"] == sum(
         line[name] for name in ("accepted", "failed", "unknown", "suppressed", "remaining", "stopped")
     )
+
+
+async def test_it_ends_when_told() -> None:
+    """Ctrl-C in the middle of it: it ends soon, quietly, and leaves no child behind."""
+    command = [sys.executable, "-m", "warnhub", "demo", "--residents", "1000", "--no-voice"]
+    child = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True
+    )
+    assert child.stderr is not None
+    async with asyncio.timeout(90):
+        while b"/console" not in await child.stderr.readline():
+            assert child.returncode is None
+    child.send_signal(signal.SIGINT)
+    async with asyncio.timeout(30):
+        said, complaints = await child.communicate()
+    assert (child.returncode, said) == (130, b"")
+    assert b"Traceback" not in complaints
+    with pytest.raises(ProcessLookupError):
+        os.killpg(child.pid, 0)

@@ -37,6 +37,8 @@ def asynchronous(function: Callable[P, Awaitable[R]]) -> Callable[P, R]:
             return asyncio.run(function(*args, **kwargs))  # type: ignore[arg-type]  # an Awaitable from `async def` is a coroutine
         except (ConfigError, SchemaError, OSError) as error:
             fail(str(error))
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
 
     return run
 

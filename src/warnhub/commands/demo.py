@@ -32,6 +32,7 @@ from warnhub.crypto import KeyRing, make_key
 from warnhub.hub import Hub, make_hub
 from warnhub.logs import set_up
 from warnhub.monitor.summary import Summary
+from warnhub.simulate.carriers import Server
 from warnhub.simulate.county import load_county
 from warnhub.simulate.scene import HOST, free_ports, make_scene, provider_settings
 from warnhub.simulate.story import landslide_cap, rainstorm_xml
@@ -159,10 +160,14 @@ async def server_running(stage: Stage) -> AsyncIterator[Hub]:
     """WarnHub itself, in this process, on its real port."""
     hub = await make_hub(stage.settings)
     config = uvicorn.Config(
-        create_app(stage.settings, hub=hub), host=HOST, port=stage.settings.port, log_config=None, access_log=False
+        create_app(stage.settings, hub=hub),
+        host=HOST,
+        port=stage.settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=3,
     )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    server = Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:
         if task.done():
