@@ -148,7 +148,9 @@ def make_alert() -> dict[str, Any]:
         "level": "red",
         "expires": (now + timedelta(hours=3)).isoformat(),
         "areas": [{"name": "全县", "codes": [{"value": "990123"}]}],
-        "texts": [{"headline": "暴雨红色预警", "description": "预计三小时内有大暴雨。", "instruction": "请立即转移。"}],
+        "texts": [
+            {"headline": "暴雨红色预警", "description": f"编号{now:%H%M%S%f}:预计三小时内有大暴雨。"}
+        ],  # each its own warning
     }
 
 

@@ -8,12 +8,13 @@ import typer
 
 from warnhub.commands import err, out
 from warnhub.commands.demo import demo
-from warnhub.commands.desk import agency, audit, drill, incident, policy
+from warnhub.commands.desk import audit, drill, incident, policy
 from warnhub.commands.directory import imports
 from warnhub.commands.letters import letters
 from warnhub.commands.people import user
 from warnhub.commands.serving import channels, db, key, serve
 from warnhub.commands.simulate import simulate
+from warnhub.commands.trust import trusted
 from warnhub.ingest.check import check_files, exit_code
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
 groups = {
     "db": db,
     "import": imports,
-    "agency": agency,
+    "agency": trusted,
     "user": user,
     "drill": drill,
     "policy": policy,

@@ -323,7 +323,7 @@ RAIN = [Reference(identifier="rain-1")]
 @pytest.mark.parametrize(
     ("given", "ended"),
     [
-        pytest.param({}, True, id="the same hazard and place"),
+        pytest.param({"texts": [Text(headline="雨势加大,云溪镇转移群众")]}, True, id="the same hazard and place"),
         pytest.param({"level": Level.ORANGE}, True, id="at a lower level"),
         pytest.param({"codes": [COUNTY]}, True, id="a larger place"),
         pytest.param({"codes": [VILLAGE]}, False, id="a part of it"),

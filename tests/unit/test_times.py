@@ -30,6 +30,31 @@ def test_the_same_moment_in_many_dresses(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "2026年6月12日16时00分",
+        "2026年6月12日 下午4:00",
+        "2026/6/12 下午 04:00:00",
+        "2026/06/12 下午 16:00",
+        "2026-6-12 4:00 PM",
+        "2026.06.12 16:00",
+        "2026年6月12日16時0分0秒",
+    ],
+)
+def test_a_time_as_people_write_it_is_read_in_the_sources_zone(text: str) -> None:
+    findings = Findings(Limits(zone="Asia/Shanghai"))
+    assert read_time(text, "/t", findings) == NOW
+    assert rules(findings) == ["TIME_ZONE_ASSUMED"]
+
+
+@pytest.mark.parametrize(("text", "hour"), [("上午 12:00", 16), ("下午 12:00", 4), ("上午 9:30", 1)])
+def test_noon_and_midnight_are_as_machines_write_them(text: str, hour: int) -> None:
+    moment = read_time(f"2026/6/12 {text}", "/t", Findings(Limits(zone="Asia/Shanghai")))
+    assert moment is not None
+    assert moment.hour == hour
+
+
+@pytest.mark.parametrize(
     ("text", "rule"),
     [
         ("", "TIME_INVALID"),
@@ -37,7 +62,9 @@ def test_the_same_moment_in_many_dresses(text: str) -> None:
         ("20260612T160000+0800", "TIME_INVALID"),
         ("2026-02-30T16:00:00+08:00", "TIME_INVALID"),
         ("2026-06-12T25:00:00+08:00", "TIME_INVALID"),
-        ("2026年6月12日 下午4:00", "TIME_INVALID"),
+        ("2026年6月12日 下午4:00", "TIME_WITHOUT_ZONE"),
+        ("2026年6月12日 上午16:00+08:00", "TIME_INVALID"),
+        ("2026/6/31 16:00+08:00", "TIME_INVALID"),
         ("1781251200", "TIME_INVALID"),
         ("２０２６-06-12T16:00:00+08:00", "TIME_INVALID"),
         ("2569-06-12T16:00:00+07:00", "TIME_IMPLAUSIBLE"),

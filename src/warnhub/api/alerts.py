@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from warnhub.alert import Gate, Problem, Verdict
 from warnhub.api.auth import AgencyDep, CallerDep, HubDep
+from warnhub.api.signed import check_request
 from warnhub.desk import Received, Refusal
 from warnhub.hub import Hub
 from warnhub.ingest.findings import Limits
@@ -17,6 +18,7 @@ from warnhub.ingest.forms import MEDIA, read_alerts
 from warnhub.monitor.metrics import ALERTS, INGEST
 from warnhub.store.agencies import Agency
 from warnhub.store.alerts import Kept, list_alerts, read_alert
+from warnhub.store.trust import Trust, read_trust
 
 router = APIRouter(prefix="/v1/alerts", tags=["alerts"])
 
@@ -35,8 +37,10 @@ async def post_alert(request: Request, hub: HubDep, agency: AgencyDep) -> Respon
     if key is not None and not 0 < len(key) <= KEY_LENGTH:
         raise Refusal(422, "bad Idempotency-Key", [bad("Idempotency-Key", "LENGTH", f"1 to {KEY_LENGTH} characters", key)])
     body = await read_body(request, hub.settings.limits.max_bytes)
+    trust, now = await find_trust(hub, agency)
+    proven = await check_request(request, hub, agency, trust, body)
     with INGEST.time():
-        verdicts = await read_verdicts(hub, body, media, agency.zone)
+        verdicts = await read_verdicts(body, media, hub.desk.limits(agency, trust, proven), now)
         received = await take(hub, agency, verdicts, body, media, key)
     if len(received) == 1:
         return answer(request, received[0])
@@ -58,17 +62,15 @@ async def take(
     return received
 
 
-async def read_verdicts(hub: Hub, body: bytes, media: str, zone: str | None) -> list[Verdict]:
+async def find_trust(hub: Hub, agency: Agency) -> tuple[Trust, datetime]:
+    """What is agreed with the agency about signatures and coordinates, and the database's time."""
+    async with hub.store.read() as conn:
+        now = datetime.fromtimestamp(await hub.store.now(conn) / 1_000, UTC)
+        return await read_trust(conn, agency.id), now
+
+
+async def read_verdicts(body: bytes, media: str, bounds: Limits, now: datetime) -> list[Verdict]:
     """Read the document; a large one beside the loop. 422 if any of its alerts must be refused: it is taken whole or not."""
-    limits = hub.settings.limits
-    bounds = Limits(
-        max_bytes=limits.max_bytes,
-        max_polygons=limits.max_polygons,
-        max_points=limits.max_points,
-        zone=zone,
-        home=hub.places.box,
-    )
-    now = datetime.now(UTC)
     if len(body) <= SMALL:
         verdicts = read_alerts(body, media, bounds, now)
     else:

@@ -34,6 +34,8 @@ class Limits:
 
     zone  IANA name read into times that have none; None refuses them
     home  (west, south, east, north) degrees of the county: coordinates that only touch it when swapped are held
+    datum  of the source's coordinates: `wgs84`, or `gcj02`, which is turned back
+    signed  the body must carry a signature made with one of `certificates` (PEM, pinned for this source)
     """
 
     max_bytes: int = 8_000_000
@@ -43,6 +45,9 @@ class Limits:
     max_points: int = MAX_POINTS
     zone: str | None = None
     home: tuple[float, float, float, float] | None = None
+    datum: str = "wgs84"
+    signed: bool = False
+    certificates: tuple[str, ...] = ()
 
 
 class Unreadable(Exception):
@@ -50,7 +55,7 @@ class Unreadable(Exception):
 
     def __init__(self, rule: str, detail: str = "", path: str = "/", value: object = "") -> None:
         super().__init__(f"{path}: {rule} {detail}".strip())
-        self.problem = problem(path, rule, value, detail)
+        self.problem = problem(path, rule, value, detail, Gate.REFUSE)
 
 
 def problem(path: str, rule: str, value: object = "", detail: str = "", gate: Gate | None = None) -> Problem:
@@ -68,6 +73,15 @@ def whole(text: str) -> str:
 def refusal(found: Problem) -> Verdict:
     """The verdict on a document that yields no alert."""
     return Verdict(gate=Gate.REFUSE, problems=[found])
+
+
+def add_problems(verdict: Verdict, more: Sequence[Problem]) -> Verdict:
+    """The verdict with what else was found about the document it came in; never a milder one."""
+    if not more:
+        return verdict
+    problems = sorted([*verdict.problems, *more], key=lambda found: ORDER[found.gate])
+    gate = min([verdict.gate, *(found.gate for found in more)], key=ORDER.__getitem__)
+    return Verdict(gate=gate, problems=problems, alert=None if gate is Gate.REFUSE else verdict.alert)
 
 
 def xpath(element: etree._Element) -> str:

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from lxml import etree
 
-from warnhub.alert import Verdict
+from warnhub.alert import Problem, Verdict
 from warnhub.ingest.cap import NAMESPACES, read_cap
-from warnhub.ingest.findings import Limits, Unreadable, local, refusal
+from warnhub.ingest.findings import Limits, Unreadable, add_problems, local, refusal
 from warnhub.ingest.national import is_national, read_national
 from warnhub.ingest.native import is_native, parse_json, read_native
 from warnhub.ingest.nws import is_nws, read_nws
+from warnhub.ingest.signature import judge_signatures
 from warnhub.ingest.tree import parse_xml
 
 Document = Any
@@ -122,12 +123,22 @@ def take_all(body: bytes, kind: str, limits: Limits, now: datetime | None) -> li
     form = next((one for one in FORMS if one.media is family and one.told(document)), None)
     if form is None:
         raise Unreadable("FORM_NOT_READ", title(document), f"/{title(document)}[1]" if family is XML else "/")
+    trust = check_trust(document, limits, now)
     verdicts: list[Verdict] = []
     for verdict in form.read(document, limits, now):
         if len(verdicts) >= limits.max_alerts:
             raise Unreadable("TOO_MANY_ALERTS", f"most {limits.max_alerts}")
-        verdicts.append(verdict)
+        verdicts.append(add_problems(verdict, trust))
     return verdicts
+
+
+def check_trust(document: Document, limits: Limits, now: datetime | None) -> list[Problem]:
+    """What the document's signatures say of its alerts. Raises `Unreadable` where one is demanded and there is none."""
+    if isinstance(document, etree._Element):
+        return judge_signatures(document, limits, now)
+    if limits.signed:
+        raise Unreadable("SIGNATURE_MISSING", "a body that is not XML is signed in its headers")
+    return []
 
 
 def kind_of(media: str | None) -> str:

@@ -13,6 +13,7 @@ import shapely
 from shapely.geometry import Polygon as Shape
 
 from warnhub.alert import Circle, Polygon
+from warnhub.ingest.datum import GCJ02, to_wgs
 from warnhub.ingest.findings import Findings, Where
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?"
@@ -100,11 +101,20 @@ def check_ring(points: Sequence[tuple[float, float]], where: Where, findings: Fi
     if len(ring) < 4:
         findings.add(where, "POLYGON_TOO_FEW_POINTS", brief(ring))
         return None
+    ring = to_datum(ring, where, findings)
     longitudes = [lon for lon, _ in ring]
     if max(longitudes) - min(longitudes) > 180:
         findings.add(where, "POLYGON_ANTIMERIDIAN", f"{min(longitudes)} … {max(longitudes)}")
         return None
     return ring
+
+
+def to_datum(points: Points, where: Where, findings: Findings) -> Points:
+    """The points in WGS-84, of a source whose maps are marked as GCJ-02."""
+    if findings.limits.datum != GCJ02:
+        return points
+    findings.add(where, "DATUM_CONVERTED", brief(points[:1]))
+    return to_wgs(points)
 
 
 def check_shape(rings: Sequence[Points], where: Where, findings: Findings) -> Polygon | None:
@@ -152,7 +162,7 @@ def read_circle(text: str | None, where: Where, findings: Findings, order: Order
         return None
     if radius > ODD_KILOMETRES or (order is Order.BY_RANGE and 0 < radius < ODD_METRES):
         findings.add(where, "CIRCLE_IMPLAUSIBLE", f"{radius:g} m")
-    return Circle(center=points[0], radius=radius)
+    return Circle(center=to_datum(points, where, findings)[0], radius=radius)
 
 
 def cut_out(polygons: Sequence[Polygon], holes: Sequence[Polygon]) -> list[Polygon] | None:

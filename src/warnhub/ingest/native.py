@@ -14,7 +14,7 @@ from typing import Any
 from warnhub.alert import Alert, Gate, Kind, Reference, Verdict
 from warnhub.hazards import known
 from warnhub.ingest.findings import Findings, Limits, Unreadable, spot
-from warnhub.ingest.geometry import check_ring, check_shape
+from warnhub.ingest.geometry import ODD_KILOMETRES, check_ring, check_shape, on_globe, to_datum
 from warnhub.ingest.mapping import check_titles
 from warnhub.ingest.places import DIVISION
 from warnhub.ingest.references import check_references
@@ -115,14 +115,16 @@ def read_native(value: Mapping[str, Any], limits: Limits, now: datetime | None, 
 
 
 def too_large(fields: Mapping[str, Any], base: str, findings: Findings) -> bool:
-    """Whether it has more polygons or points than allowed; counted before any is looked at."""
-    polygons = [one for area in objects(fields.get("areas")) for one in objects(area.get("polygons"))]
-    points = sum(len(ring) for one in polygons for ring in lists(one.get("rings")))
-    limits = findings.limits
-    if len(polygons) <= limits.max_polygons and points <= limits.max_points:
+    """Whether it has more shapes or points than allowed; counted before any is looked at."""
+    areas = objects(fields.get("areas"))
+    polygons = [one for area in areas for one in objects(area.get("polygons"))]
+    circles = sum(len(objects(area.get("circles"))) for area in areas)
+    points = circles + sum(len(ring) for one in polygons for ring in lists(one.get("rings")))
+    limits, shapes = findings.limits, len(polygons) + circles
+    if shapes <= limits.max_polygons and points <= limits.max_points:
         return False
-    most = f"most {limits.max_polygons} polygons, {limits.max_points} points"
-    findings.add(spot(base, "areas"), "GEOMETRY_TOO_LARGE", f"{len(polygons)} polygons, {points} points", most)
+    most = f"most {limits.max_polygons} shapes, {limits.max_points} points"
+    findings.add(spot(base, "areas"), "GEOMETRY_TOO_LARGE", f"{shapes} shapes, {points} points", most)
     return True
 
 
@@ -164,6 +166,8 @@ def gate_area(value: Any, path: str, findings: Findings) -> Any:
     if isinstance(area.get("polygons"), list):
         gated = [gate_polygon(one, spot(path, "polygons", at), findings) for at, one in enumerate(area["polygons"])]
         area["polygons"] = [one for one in gated if one is not None]
+    if isinstance(area.get("circles"), list):
+        area["circles"] = [gate_circle(one, spot(path, "circles", at), findings) for at, one in enumerate(area["circles"])]
     if isinstance(area.get("codes"), list):
         named = [{"value": one} if isinstance(one, str) else one for one in area["codes"]]
         kept = [(at, one) for at, one in enumerate(named) if sound_code(one, spot(path, "codes", at), findings)]
@@ -179,6 +183,17 @@ def sound_code(value: Any, path: str, findings: Findings) -> bool:
         return True
     findings.add(path, "GEOCODE_INVALID", value["value"])
     return False
+
+
+def gate_circle(value: Any, path: str, findings: Findings) -> Any:
+    """The circle in WGS-84; what is none, or lies off the globe, is left to the schema."""
+    centre = pair(value.get("center")) if isinstance(value, dict) else None
+    if centre is None or not on_globe(centre):
+        return value
+    radius = value.get("radius")
+    if type(radius) in (int, float) and radius > ODD_KILOMETRES:
+        findings.add(path, "CIRCLE_IMPLAUSIBLE", f"{radius:g} m")
+    return value | {"center": list(to_datum([centre], path, findings)[0])}
 
 
 def gate_polygon(value: Any, path: str, findings: Findings) -> Any:

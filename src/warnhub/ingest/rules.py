@@ -40,6 +40,12 @@ RULES: dict[str, Rule] = {
     "TOO_MANY_ELEMENTS": Rule(R, "一份文档中的元素过多", "too many elements in one document"),
     "TOO_MANY_ALERTS": Rule(R, "一份文档中的预警过多", "too many alerts in one document"),
     "GEOMETRY_TOO_LARGE": Rule(R, "多边形或顶点过多", "too many polygons or points"),
+    # trust
+    "SIGNATURE_MISSING": Rule(R, "该单位的来文必须签名", "this agency's alerts must be signed"),
+    "SIGNATURE_UNPINNED": Rule(R, "该单位尚未登记证书,无法验签", "no certificate is pinned for this agency"),
+    "SIGNATURE_INVALID": Rule(H, "签名无效,或签名后内容被改动", "not signed by a pinned certificate, or changed since"),
+    "SIGNATURE_UNCHECKED": Rule(A, "有签名但未登记证书,未验签", "signed, but no certificate is pinned: it proves nothing"),
+    "SIGNATURE_VERIFIED": Rule(A, "签名有效", "the signature is of a pinned certificate and over all of it"),
     # structure
     "MISSING_REQUIRED_ELEMENT": Rule(R, "缺少必填项", "something required is missing"),
     "UNSUPPORTED_ELEMENT": Rule(H, "出现未定义的项", "this name is not defined here"),
@@ -118,6 +124,7 @@ RULES: dict[str, Rule] = {
     "POLYGON_OUT_OF_RANGE": Rule(H, "坐标超出范围", "coordinates out of range"),
     "POLYGON_SWAPPED": Rule(H, "经纬度疑似颠倒", "latitude and longitude seem swapped"),
     "POLYGON_ORDER": Rule(A, "按“纬度,经度”读取", "read as latitude, longitude"),
+    "DATUM_CONVERTED": Rule(A, "坐标由 GCJ-02 换算为 WGS-84", "turned from GCJ-02 into WGS-84"),
     "POLYGON_ANTIMERIDIAN": Rule(H, "多边形跨度超过180度", "the polygon is wider than 180 degrees"),
     "CIRCLE_EMPTY": Rule(A, "圆为空,使用其他区域信息", "the circle is empty; the other fields are used"),
     "CIRCLE_UNREADABLE": Rule(H, "圆的坐标或半径无法读取", "the circle cannot be read"),

@@ -11,6 +11,12 @@ from warnhub.hazards import default_life
 from warnhub.ingest.findings import Findings, Where
 from warnhub.ingest.tree import child, words
 
+LOCAL = re.compile(
+    r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?[T\s]*(上午|下午|[AaPp][Mm])?\s*(\d{1,2})\s*[:\uff1a时時]\s*"
+    r"(\d{1,2})\s*分?(?:[:\uff1a]?\s*(\d{1,2})\s*秒?)?\s*([AaPp][Mm])?\s*(Z|[+-]\d{2}:?\d{2})?",
+    re.ASCII,
+)
+LATE = ("下午", "pm")
 FORM = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]\s*(\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?\s*(Z|z|[+-]\d{2}:?\d{2})?", re.ASCII)
 YEARS = range(1970, 2200)
 AHEAD = timedelta(minutes=2)
@@ -22,7 +28,7 @@ def read_time(text: str, where: Where, findings: Findings, zone: str | None = No
     ISO 8601 with `T` or a blank. Without an offset it is read in `zone` (else in the source's own, `Limits.zone`) and
     held for a person; with no zone known, or at a local time that happens twice or never, it is refused.
     """
-    found = FORM.fullmatch(text.strip())
+    found = FORM.fullmatch(text.strip()) or FORM.fullmatch(from_local(text.strip()))
     if not found:
         findings.add(where, "TIME_INVALID", text)
         return None
@@ -37,6 +43,23 @@ def read_time(text: str, where: Where, findings: Findings, zone: str | None = No
         findings.add(where, "TIME_IMPLAUSIBLE", text)
         return None
     return moment.astimezone(UTC) if moment.tzinfo else zoned(moment, text, where, findings, zone)
+
+
+def from_local(text: str) -> str:
+    """A time as people write it (`2026/6/12 下午 4:05:09`, `2026年6月12日16时05分`) as `YYYY-MM-DDTHH:MM:SS`; "" if it is none.
+
+    As machines write them, 下午 12 is noon and 上午 12 midnight; 下午 16 says the same thing twice; 上午 16 is none.
+    """
+    found = LOCAL.fullmatch(text)
+    if not found:
+        return ""
+    year, month, day, before, hour, minute, second, after, offset = found.groups()
+    half, hours = (before or after or "").lower(), int(hour)
+    if half and hours <= 12:
+        hours = hours % 12 + (12 if half in LATE else 0)
+    elif half and half not in LATE:
+        return ""
+    return f"{year}-{int(month):02}-{int(day):02}T{hours:02}:{int(minute):02}:{int(second or 0):02}{offset or ''}"
 
 
 def zoned(moment: datetime, text: str, where: Where, findings: Findings, zone: str | None) -> datetime | None:

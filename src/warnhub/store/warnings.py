@@ -12,6 +12,7 @@ from warnhub.store.alerts import make_uid, milliseconds, to_kept
 from warnhub.store.audits import add_event
 from warnhub.store.engine import Tx, new_id
 from warnhub.store.ledger import hold_warnings, stop_batches
+from warnhub.store.readings import as_read
 from warnhub.store.states import Stage
 
 LIVING = "released"
@@ -92,9 +93,9 @@ async def list_warnings(conn: AsyncConnection, agency: str | None = None, most: 
 
 
 async def warning_alert(conn: AsyncConnection, warning: Warning) -> Alert:
-    """What the agency said."""
+    """What the agency said, as the desk reads it."""
     row = (await conn.execute(select(tables.alert).where(tables.alert.c.id == warning.alert_id))).one()
-    return to_kept(row).alert
+    return await as_read(conn, warning.alert_id, to_kept(row).alert)
 
 
 async def warnings_of(conn: AsyncConnection, alerts: list[int]) -> list[Warning]:

@@ -1,0 +1,198 @@
+"""Where an alert stands among the others: what it follows, what it ends, what it says again, and what was waiting for it.
+
+Matched by identifier first; where an update or an end names nothing, by agency, sender, status, hazard and place, and only
+if that leaves no doubt. What is found here is kept beside the alert, never in it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from warnhub.alert import Alert, Gate, Kind, Problem, Reference
+from warnhub.ingest.endings import bare_words, ends_by_update, lifts, said_level
+from warnhub.plan.audience import Extent, Places
+from warnhub.store import tables
+from warnhub.store.alerts import Kept, find_referenced, milliseconds, to_kept
+from warnhub.store.readings import first_alerts, later_issues
+from warnhub.store.warnings import LIVING, Warning, read_warning, warning_alert, warnings_of
+
+REISSUED = timedelta(hours=6)
+"""Alerts that say the same within this time are one warning; after it the village hears it again."""
+
+OPEN = frozenset(("pending", LIVING))
+ANSWERED = frozenset(("MISSING_REFERENCE", "LIFTED_NOT_CANCELLED"))
+"""What a reader must leave to a person, and the ledger may know."""
+
+
+@dataclass(slots=True)
+class Course:
+    """`alert` is as it is read here; `changes` what of it that is beyond its words. `first`: the warning it says again."""
+
+    alert: Alert
+    referenced: list[int] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
+    changes: dict[str, Any] = field(default_factory=dict)
+    answered: frozenset[str] = frozenset()
+    first: Warning | None = None
+
+    def settle(self, problems: Sequence[Problem]) -> list[Problem]:
+        """The reader's problems, those the ledger has answered as notes, and what was found here."""
+        calm = [one.model_copy(update={"gate": Gate.ACCEPT}) if one.rule in self.answered else one for one in problems]
+        return [*calm, *self.notes]
+
+    def read_as(self, why: Problem, **changes: Any) -> None:
+        """Read the alert so."""
+        self.alert = self.alert.model_copy(update=changes)
+        self.changes |= self.alert.model_dump(mode="json", include=set(changes))
+        self.notes.append(why)
+
+
+def note(path: str, rule: str, message: str, value: str = "", gate: Gate = Gate.ACCEPT) -> Problem:
+    """What was found."""
+    return Problem(path=path, rule=rule, message=message, value=value, gate=gate)
+
+
+async def plot_course(conn: AsyncConnection, places: Places, agency: str, alert: Alert, extent: Extent) -> Course:
+    """Where a new alert of an agency stands; nothing is written."""
+    course = Course(alert)
+    if over := ends_by_update(alert):
+        course.read_as(
+            note("kind", "ENDED_BY_UPDATE", "更新表明预警已结束,按解除处理 / an update that ends", over), kind=Kind.CANCEL
+        )
+    if not alert.references:
+        await match_place(conn, places, agency, course, extent)
+    found, unknown = await find_referenced(conn, course.alert, agency)
+    course.referenced = found
+    course.unknown = [] if found else unknown
+    if found:
+        lost = [note("references", "REFERENCE_UNKNOWN", "另有未收到的引用 / not known here", name) for name in unknown]
+        course.notes += lost
+    if course.alert.kind is Kind.CANCEL:
+        await check_reissued(conn, course)
+    if course.alert.kind is Kind.ALERT and not course.alert.references:
+        course.first = await find_first(conn, places, agency, course.alert, extent)
+    return course
+
+
+async def match_place(conn: AsyncConnection, places: Places, agency: str, course: Course, extent: Extent) -> None:
+    """Find what an update, a cancel or a 解除 without references is about: the one warning that it can mean."""
+    alert = course.alert
+    lifting = alert.kind is Kind.ALERT and lifts(alert)
+    if not (lifting or alert.kind in {Kind.UPDATE, Kind.CANCEL}):
+        return
+    ending = lifting or alert.kind is Kind.CANCEL
+    fitting = [
+        (one, said)
+        for one, said in await same_subject(conn, agency, alert)
+        if extent.home and same_place(places.select(said.areas).home, extent.home, ending)
+    ]
+    colour = said_level(alert) if ending else None
+    fitting = [(one, said) for one, said in fitting if colour in {None, said.level}]
+    if len(fitting) != 1:
+        return
+    warning, said = fitting[0]
+    why = note("references", "MATCHED_BY_PLACE", "按单位、灾种和区域匹配到原预警 / found by place", warning.uid)
+    named = [Reference(identifier=said.identifier, sender=said.sender, sent=said.sent)]
+    course.read_as(why, references=named, **({"kind": Kind.CANCEL} if lifting else {}))
+    course.answered = ANSWERED
+
+
+def same_place(old: set[int], new: set[int], ending: bool) -> bool:
+    """Whether one is about the other's places; an end may be wider, never narrower."""
+    return old == new or (ending and bool(old) and old <= new)
+
+
+async def same_subject(conn: AsyncConnection, agency: str, alert: Alert) -> list[tuple[Warning, Alert]]:
+    """The agency's own warnings that wait or live, of the same sender, status and hazard, with what they said."""
+    query = (
+        select(tables.warning)
+        .join(tables.alert, tables.alert.c.id == tables.warning.c.alert_id)
+        .where(
+            tables.warning.c.state.in_(OPEN),
+            tables.warning.c.kind != Kind.CANCEL.value,
+            tables.alert.c.agency_id == agency,
+            tables.alert.c.sender == alert.sender,
+            tables.alert.c.status == alert.status.value,
+            tables.alert.c.hazard == alert.hazard,
+        )
+        .order_by(tables.warning.c.id)
+    )
+    warnings = [Warning(*row) for row in await conn.execute(query)]
+    return [(one, await warning_alert(conn, one)) for one in warnings]
+
+
+async def find_first(conn: AsyncConnection, places: Places, agency: str, alert: Alert, extent: Extent) -> Warning | None:
+    """The warning that this alert says again under another identifier: all but its times is the same."""
+    for warning, said in await same_subject(conn, agency, alert):
+        alike = (
+            said.kind is Kind.ALERT
+            and said.identifier != alert.identifier
+            and (said.level, said.scope, said.restriction) == (alert.level, alert.scope, alert.restriction)
+            and abs(alert.sent - said.sent) <= REISSUED
+            and said.parameters == alert.parameters
+            and bare_words(said) == bare_words(alert)
+        )
+        if alike and extent.home and places.select(said.areas).home == extent.home:
+            return warning
+    return None
+
+
+async def check_reissued(conn: AsyncConnection, course: Course) -> None:
+    """A cancel of a warning that was said again since does not say whether that is over too."""
+    later = set(await later_issues(conn, course.referenced)) - set(course.referenced)
+    if later:
+        message = "该预警其后又以新标识发布,须确认是否一并解除 / it was issued again since: is that over too?"
+        course.notes.append(note("references", "REISSUED_SINCE", message, str(len(later)), Gate.HOLD))
+
+
+async def not_over(conn: AsyncConnection, alerts: Sequence[int]) -> list[Warning]:
+    """The warnings of these alerts that wait or live; an all-clear is not one."""
+    found = await warnings_of(conn, await first_alerts(conn, alerts))
+    return [one for one in found if one.state in OPEN and one.kind != Kind.CANCEL.value]
+
+
+async def find_replaced(conn: AsyncConnection, places: Places, warning: Warning, alert: Alert) -> list[Warning]:
+    """The warnings a new one takes the place of: those it refers to, and the same agency's for the same hazard and area."""
+    referenced, _ = await find_referenced(conn, alert, warning.agency_id)
+    found = {one.id: one for one in await warnings_of(conn, await first_alerts(conn, referenced))}
+    rows = await conn.execute(
+        text(
+            "SELECT id FROM warning WHERE state IN ('pending', 'released') AND hazard = :h AND agency_id = :a "
+            "AND id <> :id AND kind <> 'cancel' AND coalesce(drill, '') = :d"
+        ),
+        {"h": warning.hazard, "a": warning.agency_id, "id": warning.id, "d": warning.drill or ""},
+    )
+    home = places.select(alert.areas).home
+    for number in [int(row[0]) for row in rows]:
+        other = await read_warning(conn, number)
+        if other and number not in found:
+            said = await warning_alert(conn, other)
+            if places.select(said.areas).home <= home:
+                found[number] = other
+    found.pop(warning.id, None)
+    return [one for one in found.values() if one.state in OPEN]
+
+
+async def find_followers(conn: AsyncConnection, agency: str, alert: Alert) -> list[tuple[Kept, Warning | None]]:
+    """What came before the alert it speaks of: the same agency's and sender's, in the same status, with their warnings."""
+    query = (
+        select(tables.alert)
+        .join(tables.reference, tables.reference.c.alert_id == tables.alert.c.id)
+        .where(
+            tables.reference.c.identifier == alert.identifier,
+            tables.alert.c.agency_id == agency,
+            tables.alert.c.sender == alert.sender,
+            tables.alert.c.status == alert.status.value,
+            tables.alert.c.kind.in_([Kind.UPDATE.value, Kind.CANCEL.value]),
+            tables.alert.c.sent >= milliseconds(alert.sent),
+        )
+        .order_by(tables.alert.c.sent, tables.alert.c.id)
+    )
+    kept = [to_kept(row) for row in await conn.execute(query)]
+    own = {one.alert_id: one for one in await warnings_of(conn, [one.id for one in kept])}
+    return [(one, own.get(one.id)) for one in kept]
