@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 ALGORITHM = "ACS3-HMAC-SHA256"
+ASCII = {code: quote(chr(code), safe="-_.~") for code in range(128)}
 
 
 def encoded(text: str) -> str:
     """`text` as RFC 3986 writes it; a space is %20, a tilde stays."""
+    if text.isascii():
+        return text.translate(ASCII)
     return quote(text, safe="-_.~")
 
 

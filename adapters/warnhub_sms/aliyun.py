@@ -12,10 +12,10 @@ from typing import ClassVar
 
 import httpx
 
-from warnhub.port import Answer, Callback, ChannelSettings, Outgoing, Reason, Receipt, Refused, Report, SendError
+from warnhub.port import Answer, Callback, ChannelSettings, Crowd, Outgoing, Reason, Receipt, Refused, Report, SendError
 from warnhub_sms.details import find_sent
 from warnhub_sms.dysms import PERSONAL, Dysms
-from warnhub_sms.groups import LINK_CODE, Kind, national, packed, values
+from warnhub_sms.groups import HOME, LINK_CODE, Group, Kind, grouped, national, packed, values
 from warnhub_sms.receipts import read_posts
 from warnhub_sms.settings import AliyunSettings
 
@@ -46,6 +46,8 @@ class Aliyun:
 
     async def send_many(self, messages: Sequence[Outgoing]) -> Sequence[Receipt | SendError]:
         """One call for each kind and thousand; `parallel` at a time. Those with their own link are calls of their own."""
+        if isinstance(messages, Crowd) and (plain := self.plain(messages)):
+            return await self.hand(*plain, iter(range(SPLITS)))
         results: dict[int, Receipt | SendError] = {}
         kinds: dict[Kind, list[int]] = defaultdict(list)
         known: dict[Hashable, str] = {}
@@ -56,10 +58,20 @@ class Aliyun:
                 results[place] = error
         cuts = [(k, places[i : i + self.most]) for k, places in kinds.items() for i in range(0, len(places), self.most)]
         spare = iter(range(SPLITS))
-        said = await asyncio.gather(*(self.hand(kind, [messages[p] for p in places], spare) for kind, places in cuts))
+        said = await asyncio.gather(*(self.hand(kind, grouped([messages[p] for p in places]), spare) for kind, places in cuts))
         for (_, places), outcomes in zip(cuts, said, strict=True):
             results |= zip(places, outcomes, strict=True)
         return [results[place] for place in range(len(messages))]
+
+    def plain(self, crowd: Crowd) -> "tuple[Kind, Group] | None":
+        """A crowd of mainland numbers, which is one call; None for any other."""
+        phones = [found[1] for found in map(HOME.fullmatch, crowd.addresses) if found]
+        if not 0 < len(phones) == len(crowd) <= self.most or crowd.common.link:
+            return None
+        try:
+            return self.kind(crowd[0], {}), Group(crowd.references, phones)
+        except SendError:
+            return None
 
     def kind(self, message: Outgoing, known: dict[Hashable, str]) -> Kind:
         """Which call it belongs to; raises `SendError` if to none. `known` keeps the variables of words that many share."""
@@ -74,25 +86,24 @@ class Aliyun:
             known[about] = packed(values(names, message, settings.longest))
         return Kind(settings.template_link if linked else public or settings.template_public, known[about], abroad)
 
-    async def hand(self, kind: Kind, part: Sequence[Outgoing], spare: Iterator[int]) -> Sequence[Receipt | SendError]:
+    async def hand(self, kind: Kind, part: Group, spare: Iterator[int]) -> Sequence[Receipt | SendError]:
         """One call; if one number may have spoiled it for the others, two of half the size, while there are `spare` ones."""
         try:
             async with self.slots:
-                return [await self.post(kind, part)] * len(part)
+                return [await self.post(kind, part)] * len(part.phones)
         except SendError as error:
-            if len(part) == 1 or error.code not in PERSONAL:
-                return [error] * len(part)
+            if len(part.phones) == 1 or error.code not in PERSONAL:
+                return [error] * len(part.phones)
             if next(spare, None) is None:
-                return [SendError(Reason.REJECTED, error.code, error.detail)] * len(part)
-        half = len(part) // 2
-        first, second = await asyncio.gather(self.hand(kind, part[:half], spare), self.hand(kind, part[half:], spare))
+                return [SendError(Reason.REJECTED, error.code, error.detail)] * len(part.phones)
+        first, second = await asyncio.gather(*(self.hand(kind, half, spare) for half in part.halves()))
         return [*first, *second]
 
-    async def post(self, kind: Kind, part: Sequence[Outgoing]) -> Receipt:
+    async def post(self, kind: Kind, part: Group) -> Receipt:
         """Give a group to the provider. Two people with one telephone get one message."""
-        phones = list(dict.fromkeys(national(message.address)[0] for message in part))
+        phones = list(dict.fromkeys(part.phones))
         query = {
-            "OutId": part[0].reference,
+            "OutId": part.references[0],
             "PhoneNumbers": ",".join(phones),
             "SignName": self.settings.sign_name,
             "SmsUpExtendCode": self.settings.extend_code,

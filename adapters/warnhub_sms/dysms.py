@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from pydantic import Field, SecretStr
 
-from warnhub.port import ChannelSettings, Reason, SendError, cleaned, exchange, overloaded
+from warnhub.port import ChannelSettings, Reason, Said, SendError, cleaned, overloaded, post
 from warnhub_sms.acs3 import authorization, body_hash, canonical_query
 
 VERSION = "2017-05-25"
@@ -74,7 +74,7 @@ class Dysms:
     async def call(self, action: str, query: Mapping[str, str], hidden: Sequence[str] = ()) -> dict[str, Any]:
         """What the service says, if it is OK; else raises `SendError`, in its words less `hidden`."""
         url, headers = f"{self.base}/?{canonical_query(query)}", self.headers(action, query)
-        answer = await exchange(self.http, "POST", url, timeout=self.account.timeout, headers=headers)
+        answer = await post(self.http, url, headers, b"", timeout=self.account.timeout)
         said = spoken(answer)
         code = said.get("Code", "")
         if answer.is_success and code == "OK":
@@ -103,7 +103,7 @@ class Dysms:
         return account.access_key_id, account.access_key_secret.get_secret_value(), account.security_token.get_secret_value()
 
 
-def spoken(answer: httpx.Response) -> dict[str, Any]:
+def spoken(answer: Said) -> dict[str, Any]:
     """The answer's JSON; {} where it is not of the service's form."""
     try:
         said = answer.json()
@@ -112,7 +112,7 @@ def spoken(answer: httpx.Response) -> dict[str, Any]:
     return said if isinstance(said, dict) and isinstance(said.get("Code"), str) else {}
 
 
-def refusal(answer: httpx.Response, code: str, words: str) -> SendError:
+def refusal(answer: Said, code: str, words: str) -> SendError:
     """The no in an answer."""
     if error := overloaded(answer):
         return SendError(error.reason, code or error.code, words or error.detail, error.retry_after)

@@ -5,7 +5,7 @@ https://www.alibabacloud.com/help/en/sms/developer-reference/api-dysmsapi-2017-0
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -26,6 +26,23 @@ class Kind(NamedTuple):
     template: str
     values: str
     abroad: bool
+
+
+class Group(NamedTuple):
+    """Who a call is for: our references, and the numbers as Alibaba Cloud writes them."""
+
+    references: Sequence[str]
+    phones: Sequence[str]
+
+    def halves(self) -> "tuple[Group, Group]":
+        """Two of half the size."""
+        half = len(self.phones) // 2
+        return Group(self.references[:half], self.phones[:half]), Group(self.references[half:], self.phones[half:])
+
+
+def grouped(messages: Sequence[Outgoing]) -> Group:
+    """The group of messages whose numbers can be carried."""
+    return Group([message.reference for message in messages], [national(message.address)[0] for message in messages])
 
 
 def national(address: str) -> tuple[str, bool]:

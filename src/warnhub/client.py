@@ -4,13 +4,27 @@ httpx's own pool walks all its connections for each request and falls to 40 call
 docs/decisions/0003. Nothing is retried here, and redirects are not followed: a provider that moves is a configuration matter.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 
 import httpx
+from pyreqwest import exceptions
+from pyreqwest.client import Client as Beneath
 from pyreqwest.client import ClientBuilder
 from pyreqwest.compatibility.httpx import HttpxTransport
 
+from warnhub.port import Said
+
 CONNECT = 5.0
+# By pyreqwest's hierarchy: the first that fits.
+FAULTS: tuple[tuple[type[Exception], type[httpx.RequestError]], ...] = (
+    (exceptions.ConnectTimeoutError, httpx.ConnectTimeout),
+    (exceptions.RequestTimeoutError, httpx.ReadTimeout),
+    (exceptions.ConnectError, httpx.ConnectError),
+    (exceptions.NetworkError, httpx.NetworkError),
+    (exceptions.BuilderError, httpx.UnsupportedProtocol),
+)
 
 
 class Transport(HttpxTransport):
@@ -20,6 +34,10 @@ class Transport(HttpxTransport):
     answered may have been taken, so the difference is the difference between a retry and a duplicate.
     """
 
+    def __init__(self, beneath: Beneath) -> None:
+        super().__init__(beneath, close_client=False)
+        self.beneath = beneath
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send; raises ReadTimeout unless it was really the connection that did not come."""
         asked = request.extensions.get("timeout") or {}
@@ -27,17 +45,57 @@ class Transport(HttpxTransport):
         try:
             return await super().handle_async_request(request)
         except httpx.ConnectTimeout as error:
-            if "(Connect)" in str(getattr(error.__cause__, "args", "")):
+            if is_connecting(error.__cause__):
                 raise
             raise httpx.ReadTimeout(str(error), request=request) from error
+
+
+class Client(httpx.AsyncClient):
+    """httpx's client, and beside it a way that makes none of httpx's objects: they cost ten times the call itself."""
+
+    def __init__(self, transport: Transport, timeout: float) -> None:
+        super().__init__(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
+        self.beneath = transport.beneath
+
+    async def swift(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> Said:
+        """POST made-ready bytes. Raises httpx's errors, as `request` does."""
+        try:
+            request = self.beneath.post(url).headers(headers).body_bytes(body).timeout(duration(timeout)).build()
+            answer = await request.send()
+            return Said(answer.status, answer.headers, bytes(await answer.bytes()))
+        except exceptions.PyreqwestError as error:
+            raise named(error) from error
+        except ValueError as error:
+            raise httpx.InvalidURL(f"{type(error).__name__} in the request") from None
+
+
+def is_connecting(error: BaseException | None) -> bool:
+    """Whether a time-out came while connecting, whatever it is called."""
+    return "(Connect)" in str(getattr(error, "args", ""))
+
+
+def named(error: exceptions.PyreqwestError) -> httpx.RequestError:
+    """httpx's name for what went wrong; without the address, which may hold a secret."""
+    kind = next((ours for theirs, ours in FAULTS if isinstance(error, theirs)), httpx.TransportError)
+    if kind is httpx.ConnectTimeout and not is_connecting(error):
+        kind = httpx.ReadTimeout
+    return kind(type(error).__name__)
+
+
+@lru_cache(64)
+def duration(seconds: float) -> timedelta:
+    """Seconds as the transport wants them."""
+    return timedelta(seconds=seconds)
 
 
 def make_transport() -> httpx.AsyncBaseTransport:
     """The transport beneath every provider's client, shared so that connections are."""
     builder = ClientBuilder().connect_timeout(timedelta(seconds=CONNECT)).pool_idle_timeout(timedelta(seconds=20)).no_proxy()
-    return Transport(builder.build(), close_client=False)
+    return Transport(builder.build())
 
 
 def make_client(transport: httpx.AsyncBaseTransport, timeout: float) -> httpx.AsyncClient:
     """A client whose calls end after `timeout` seconds in all."""
+    if isinstance(transport, Transport):
+        return Client(transport, timeout)
     return httpx.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)

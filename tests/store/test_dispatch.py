@@ -17,7 +17,7 @@ from warnhub.dispatch.resolve import ASKS, Resolver
 from warnhub.dispatch.retry import ATTEMPTS
 from warnhub.dispatch.wordbook import Wordbook
 from warnhub.dispatch.worker import Worker, open_lanes
-from warnhub.port import ChannelSettings, Outgoing, Reason, Receipt, SendError, State
+from warnhub.port import ChannelSettings, Crowd, Outgoing, Reason, Receipt, SendError, State
 from warnhub.store.batches import claim_batch, lose_batches
 from warnhub.store.states import FAILED_PERSON, Rank, Stage
 from warnhub.store.timers import read_json
@@ -42,6 +42,24 @@ class Line(Outbox):
             raise said
         self.sent.append(message)
         return said
+
+
+class Posts(Line):
+    """It takes many in one call, and keeps what it was given."""
+
+    most: ClassVar[int] = 1_000
+
+    def __init__(self, says: Mapping[str, Said] | None = None, usually: Said | None = None) -> None:
+        super().__init__(says, usually)
+        self.calls: list[Sequence[Outgoing]] = []
+
+    async def send_many(self, messages: Sequence[Outgoing]) -> Sequence[Receipt | SendError]:
+        """One id for all who are taken."""
+        self.calls.append(messages)
+        self.sent += messages
+        taken = Receipt("one-id")
+        said = [self.says.get(message.address, taken) for message in messages]
+        return [one for one in said if isinstance(one, Receipt | SendError)]
 
 
 class Remembers(Line):
@@ -226,6 +244,44 @@ async def test_who_must_not_be_called_is_suppressed_and_an_address_that_does_not
     states = await here.states()
     assert (states["H2"][0], states["G1"], states["G2"][0]) == (Rank.SUPPRESSED, (Rank.FAILED, "unreadable"), Rank.ACCEPTED)
     assert H2 not in {message.address for message in line.sent}
+    await here.county.sound(here.warning)
+
+
+async def test_those_who_hear_the_same_words_are_one_crowd(shop: Opening) -> None:
+    """What an adapter sees of a crowd is what it would have been given one by one; one who is refused fails alone."""
+    line = Posts({R7: SendError(Reason.REJECTED, "no")})
+    here = await shop(aliyun=line)
+    await here.all()
+    crowds = [call for call in line.calls if isinstance(call, Crowd)]
+    assert crowds
+    for crowd in crowds:
+        one = crowd[0]
+        assert (one.address, one.reference, one.words) == (crowd.addresses[0], crowd.references[0], crowd.common.words)
+        assert one.callback.endswith(f"/hooks/sms/aliyun?ref={one.reference}")
+        assert [message.reference for message in crowd[1:]] == list(crowd.references[1:])
+    states = await here.states()
+    assert {ref: state for ref, (state, _) in states.items() if state != Rank.ACCEPTED} == (
+        {"R7": Rank.FAILED} if "R7" in states else {}
+    )
+    ids = await here.county.rows(
+        "SELECT DISTINCT d.provider_id FROM delivery d WHERE d.state = 40 AND d.provider_id = 'one-id'"
+    )
+    assert len(ids) == 1
+    await here.county.sound(here.warning)
+
+
+async def test_a_crowd_that_has_ended_is_not_called(shop: Opening) -> None:
+    """The gate stands before a call for many as before a call for one."""
+    line = Posts()
+    here = await shop(aliyun=line)
+    async with here.county.store.write() as tx:
+        while batch := await claim_batch(tx, "sms.aliyun", (1,), "n", 60_000):
+            last = batch
+    await here.county.desk.cancel(here.warning.uid, "user:a", "停", all_clear=False)
+    await here.worker.process(here.worker.lines["sms.aliyun"], last)
+    assert (line.calls, line.sent) == ([], [])
+    rows = await here.county.rows("SELECT DISTINCT state FROM delivery WHERE batch_id = :b", b=last.id)
+    assert [row[0] for row in rows] == [Rank.SUPERSEDED]
     await here.county.sound(here.warning)
 
 

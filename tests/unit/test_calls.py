@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import socket
 
 import httpx
 import pytest
 
-from warnhub.port import Reason, SendError, Token, cleaned, exchange, overloaded
+from warnhub.client import make_client, make_transport
+from warnhub.port import Reason, SendError, Token, cleaned, exchange, overloaded, post
 from warnhub.testing import Script
 
 HIDDEN = "a-token-that-shows"
@@ -131,3 +133,57 @@ async def test_renewed_once() -> None:
     fresh = await asyncio.gather(*(source.token.renew(spent) for _ in range(50)))
     assert {ticket.value for ticket in fresh} == {"token-2"}
     assert source.asked == 2
+
+
+@pytest.fixture
+def own() -> httpx.AsyncClient:
+    """The client that production makes."""
+    return make_client(make_transport(), 5)
+
+
+async def test_ready_bytes_arrive_as_they_are(own: httpx.AsyncClient) -> None:
+    """Head and body on the wire, status, headers and body back; the same through any other client of httpx."""
+    heard: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n") + await reader.readexactly(3))
+        writer.write(b'HTTP/1.1 503 no\r\nRetry-After: 7\r\nContent-Length: 7\r\nConnection: close\r\n\r\n{"a":1}')
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, own, httpx.AsyncClient(trust_env=False) as other:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x?a=%2B"
+        for client in (own, other):
+            said = await post(client, url, {"x-key": "k"}, b"a=b", timeout=5)
+            assert (said.status_code, said.is_success, said.json()) == (503, False, {"a": 1})
+            error = overloaded(said)
+            assert error is not None
+            assert (error.reason, error.retry_after) == (Reason.UNKNOWN, 7)
+    for one in heard:
+        assert one.startswith(b"POST /x?a=%2B HTTP/1.1\r\n")
+        assert b"x-key: k\r\n" in one.lower()
+        assert one.endswith(b"\r\n\r\na=b")
+
+
+async def test_ready_bytes_that_nobody_hears(own: httpx.AsyncClient, unused: int) -> None:
+    """No connection is unreachable, no answer is unknown, no URL is a configuration matter; no secret is in any of them."""
+    async with own, await asyncio.start_server(lambda *_: asyncio.sleep(5), "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        rows = [
+            (f"http://127.0.0.1:{unused}/{HIDDEN}", Reason.UNREACHABLE),
+            (f"http://127.0.0.1:{port}/{HIDDEN}", Reason.UNKNOWN),
+            (f"no-url/{HIDDEN}", Reason.CONFIG),
+            (f"ftp://127.0.0.1/{HIDDEN}", Reason.CONFIG),
+        ]
+        for url, reason in rows:
+            with pytest.raises(SendError) as caught:
+                await post(own, url, {}, b"", timeout=0.2)
+            assert caught.value.reason is reason, url
+            assert HIDDEN not in str(caught.value)
+
+
+@pytest.fixture
+def unused() -> int:
+    """A port nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return int(held.getsockname()[1])

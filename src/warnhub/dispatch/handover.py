@@ -6,11 +6,14 @@ from typing import NamedTuple
 
 import structlog
 
+from warnhub.bus.signals import wait_for
 from warnhub.channels import Provider
 from warnhub.dispatch.throttle import Throttle
-from warnhub.port import Bulk, Outgoing, Reason, Receipt, SendError
+from warnhub.port import Bulk, Crowd, Outgoing, Reason, Receipt, SendError
 from warnhub.store.states import Rank
 
+PACE = 0.02
+"""Seconds between groups of outcomes: a group costs, whether it is of one or of hundreds."""
 log = structlog.get_logger(__name__)
 
 Outcome = Receipt | SendError | Rank
@@ -49,6 +52,40 @@ async def hand_over(
         yield done
 
 
+class Many(NamedTuple):
+    """Several messages with the same outcome."""
+
+    recipients: Sequence[int]
+    outcome: Outcome
+
+
+async def hand_crowd(
+    provider: Provider, recipients: Sequence[int], crowd: Crowd, lane: int, throttle: Throttle, gate: Gate
+) -> AsyncIterator[list[Many]]:
+    """Hand over those who hear the same words, in as many calls as it takes; throttle and gate stand before every one."""
+    adapter = provider.adapter
+    assert isinstance(adapter, Bulk)
+    most = type(adapter).most
+    for start in range(0, len(crowd), most):
+        people, messages = recipients[start : start + most], crowd[start : start + most]
+        async with throttle.call(lane):
+            stopped = {person: rank for person in people if (rank := gate(person)) is not None}
+            if stopped:
+                going = [place for place, person in enumerate(people) if person not in stopped]
+                people, messages = [people[place] for place in going], messages.only(going)
+            results = await adapter.send_many(messages) if people else []
+        yield [Many([person], rank) for person, rank in stopped.items()] + same(people, results)
+
+
+def same(people: Sequence[int], results: Sequence[Receipt | SendError]) -> list[Many]:
+    """The outcomes of a call, as one where they are one and the same."""
+    if len(people) != len(results):
+        raise ValueError(f"{len(results)} outcomes for {len(people)} messages")
+    if results and all(result is results[0] for result in results):
+        return [Many(people, results[0])]
+    return [Many([person], result) for person, result in zip(people, results, strict=True)]
+
+
 async def send_group(provider: Provider, items: Sequence[Item], lane: int, throttle: Throttle, gate: Gate) -> list[Done]:
     """One bulk call."""
     adapter = provider.adapter
@@ -66,37 +103,34 @@ async def send_each(
 ) -> AsyncIterator[list[Done]]:
     """One call a message, `parallel` at once."""
     waiting = iter(items)
-    finished: asyncio.Queue[Done] = asyncio.Queue()
+    finished: list[Done] = []
+    ripe, over = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
         for item in waiting:
-            finished.put_nowait(Done(item.recipient, await pass_gate(provider, item, lane, throttle, gate)))
+            finished.append(Done(item.recipient, await pass_gate(provider, item, lane, throttle, gate)))
+            ripe.set()
 
     workers = [asyncio.create_task(work()) for _ in range(min(provider.settings.parallel, len(items)))]
+    ended = asyncio.gather(*workers)
+    ended.add_done_callback(lambda _: ripe.set())
+    ended.add_done_callback(lambda _: over.set())
     try:
         left = len(items)
         while left:
-            group = [await next_done(finished, workers)]
-            while not finished.empty():
-                group.append(finished.get_nowait())
+            await ripe.wait()
+            ripe.clear()
+            if ended.done():
+                ended.result()
+            group, finished[:] = finished[:], []
             left -= len(group)
             yield group
+            if left:
+                await wait_for(over, PACE)
     finally:
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
-
-
-async def next_done(finished: "asyncio.Queue[Done]", workers: Sequence["asyncio.Task[None]"]) -> Done:
-    """The next outcome; raises what a worker raised, so that its bug is not waited for."""
-    while True:
-        try:
-            async with asyncio.timeout(1.0):
-                return await finished.get()
-        except TimeoutError:
-            for worker in workers:
-                if worker.done() and worker.exception():
-                    worker.result()
 
 
 async def pass_gate(provider: Provider, item: Item, lane: int, throttle: Throttle, gate: Gate) -> Outcome:

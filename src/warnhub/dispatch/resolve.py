@@ -56,7 +56,7 @@ class Resolver:
             return
         story = await self.worker.wordbook.story(batch.warning)
         await self.worker.living.learn(batch.warning)
-        items, broken = self.worker.sort_lines(story, batch, lines)
+        items, broken = self.worker.packer.items(story, batch, lines)
         findings = [Finding(move.recipient, move) for move in broken] + await self.look_into(batch, items)
         await self.conclude(batch, findings, int(data.get("asked", 0)))
 
@@ -93,7 +93,7 @@ class Resolver:
                 ),
                 {"b": number},
             )
-            return Batch(*row[:12]), [Line(*line) for line in found]
+            return Batch(*row[:12]), [Line._make(line) for line in found.all()]
 
     async def find(self, provider: Provider | None, batch: Batch, recipient: int, message: Outgoing) -> Finding:
         """One message: by the provider's memory, by a safe repeat, or by policy."""

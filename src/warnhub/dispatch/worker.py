@@ -7,8 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import NamedTuple
 
 import structlog
 from sqlalchemy import text
@@ -16,28 +14,30 @@ from sqlalchemy import text
 from warnhub.bus.signals import Bus, wait_for
 from warnhub.channels import Provider
 from warnhub.config import Settings
-from warnhub.crypto import KeyRing, Unreadable, make_reference
+from warnhub.crypto import KeyRing
 from warnhub.dispatch.failover import pass_on, stop_provider
-from warnhub.dispatch.handover import Done, Gate, Item, hand_over
+from warnhub.dispatch.handover import Done, Gate, Item, Many, hand_crowd, hand_over
 from warnhub.dispatch.living import Living
+from warnhub.dispatch.packing import Load, Packer
+from warnhub.dispatch.recording import Outcomes, record, record_all
 from warnhub.dispatch.retry import ATTEMPTS, TURNS, Budget, Turn, retry_wait
 from warnhub.dispatch.throttle import URGENT, Throttle
-from warnhub.dispatch.wordbook import Story, Wordbook, asks_back
+from warnhub.dispatch.wordbook import Wordbook
 from warnhub.monitor.metrics import BATCHES, HANDED
-from warnhub.port import Outgoing, Reason, Receipt, SendError
-from warnhub.roles import Role
-from warnhub.store.addresses import mark_bad
+from warnhub.port import Bulk, Reason, Receipt, SendError, State
 from warnhub.store.audits import hold_audit
-from warnhub.store.batches import Batch, Line, claim_batch, finish_batch, read_lines, renew_leases
-from warnhub.store.engine import Store, Tx
+from warnhub.store.batches import Batch, claim_batch, finish_batch, read_lines, renew_leases
+from warnhub.store.engine import Store
 from warnhub.store.group import Group
 from warnhub.store.ledger import Move, advance
 from warnhub.store.states import RANKS, Rank
+from warnhub.store.taken import Part
 from warnhub.store.timers import set_timer
 
 PLACES = 4
 LANES = (1, 2, 3, 4)
-FLUSH = 250
+FLUSH = 500
+RECORDED = 16
 RESOLVE_AFTER = 5_000
 log = structlog.get_logger(__name__)
 
@@ -51,17 +51,6 @@ class Drive:
     budget: Budget = field(default_factory=Budget)
     running: int = 0
     stopped: str = ""
-
-
-class Frame(NamedTuple):
-    """What all messages of a batch share. `page` is "" where nobody is asked to confirm."""
-
-    page: str
-    hook: str
-    expires: datetime
-    drill: bool
-    repeat: int
-    volume: int
 
 
 @dataclass(slots=True)
@@ -102,7 +91,8 @@ class Worker:
         self.draining = False
         self.finished = asyncio.Event()
         self.wakes = {name: asyncio.Event() for name in providers}
-        self.recorder: Group[Move, None] = Group(store, record_moves, most=4_000)
+        self.packer = Packer(settings, keys, wordbook, providers)
+        self.recorder: Group[Outcomes, None] = Group(store, record_all, most=RECORDED if store.sqlite else 1)
 
     async def run(self) -> None:
         """Serve every provider."""
@@ -200,74 +190,71 @@ class Worker:
         async with self.store.read() as conn:
             lines = await read_lines(conn, batch.id)
         tally = Tally({entry.recipient for entry in lines})
-        items, moves = self.sort_lines(story, batch, lines)
+        frame = self.packer.frame(story, batch)
+        if isinstance(line.provider.adapter, Bulk) and not frame.page:
+            rest = await self.send_crowds(line, batch, tally, *self.packer.crowds(story, batch, lines, frame))
+        else:
+            rest = await self.send_items(line, batch, tally, *self.packer.items(story, batch, lines))
+        await self.conclude(line, batch, tally, rest)
+
+    async def send_crowds(
+        self, line: Drive, batch: Batch, tally: Tally, loads: Sequence[Load], moves: Sequence[Move]
+    ) -> Outcomes:
+        """Those who hear the same words, a call for many; gives what is to be recorded with the end of the batch."""
+        told = Outcomes(list(moves))
         tally.open -= {move.recipient for move in moves}
-        pending: list[asyncio.Task[list[None]]] = []
+        gate = self.make_gate(batch.warning)
+        for people, crowd in loads:
+            async for group in hand_crowd(line.provider, people, crowd, batch.lane, line.throttle, gate):
+                for many in group:
+                    self.judge_many(line, batch, many, tally, told)
+        return told
+
+    async def send_items(
+        self, line: Drive, batch: Batch, tally: Tally, items: Sequence[Item], moves: Sequence[Move]
+    ) -> Outcomes:
+        """A message for each; outcomes are recorded as they come, and what is left of them given back."""
+        told = Outcomes(list(moves))
+        tally.open -= {move.recipient for move in moves}
+        pending: list[asyncio.Task[None]] = []
         flushed = time.monotonic()
         gate = self.make_gate(batch.warning)
         async for group in hand_over(line.provider, items, batch.lane, line.throttle, gate):
             for done in group:
-                move = self.judge(line, batch, done, tally)
-                if move is not None:
-                    moves.append(move)
-            if len(moves) >= FLUSH or time.monotonic() - flushed > 0.2:
-                pending.append(asyncio.create_task(self.recorder.put_all(moves)))
-                moves, flushed = [], time.monotonic()
-        if moves:
-            pending.append(asyncio.create_task(self.recorder.put_all(moves)))
+                self.judge_one(line, batch, done, tally, told)
+            if told.size() >= FLUSH or time.monotonic() - flushed > 0.2:
+                pending.append(asyncio.create_task(self.recorder.put(told)))
+                told, flushed = Outcomes(), time.monotonic()
         await asyncio.gather(*pending)
-        await self.conclude(line, batch, tally)
+        return told
 
-    def sort_lines(self, story: Story, batch: Batch, lines: Sequence[Line]) -> tuple[list[Item], list[Move]]:
-        """The messages of a batch, and what is to be recorded of those who get none: a blocked or broken address is only its
-        owner's."""
-        items, moves, frame = [], [], self.make_frame(story, batch)
-        for entry in lines:
-            if entry.blocked:
-                moves.append(Move(batch.id, entry.recipient, Rank.SUPPRESSED, entry.blocked))
-                continue
-            try:
-                items.append(Item(entry.recipient, self.message(story, batch, entry, frame)))
-            except Unreadable:
-                moves.append(Move(batch.id, entry.recipient, Rank.FAILED, Reason.REJECTED, "unreadable"))
-        return items, moves
+    def judge_many(self, line: Drive, batch: Batch, many: Many, tally: Tally, told: Outcomes) -> None:
+        """What one outcome means for those who share it."""
+        outcome = many.outcome
+        if isinstance(outcome, Receipt) and outcome.state is State.ACCEPTED and len(many.recipients) > 1:
+            line.budget.earn(len(many.recipients))
+            tally.outcomes["accepted"] += len(many.recipients)
+            whole = len(many.recipients) == len(tally.open) and not told.moves and not told.parts
+            tally.open.difference_update(many.recipients)
+            told.parts.append(Part(batch.id, outcome.provider_id or None, None if whole else many.recipients))
+            return
+        for person in many.recipients:
+            self.judge_one(line, batch, Done(person, outcome), tally, told)
+
+    def judge_one(self, line: Drive, batch: Batch, done: Done, tally: Tally, told: Outcomes) -> None:
+        """What one outcome means for its message."""
+        outcome = done.outcome
+        if isinstance(outcome, Receipt) and outcome.state is State.ACCEPTED:
+            line.budget.earn()
+            tally.outcomes["accepted"] += 1
+            tally.open.discard(done.recipient)
+            told.take(batch.id, done.recipient, outcome.provider_id or None)
+        elif move := self.judge(line, batch, done, tally):
+            told.moves.append(move)
 
     def make_gate(self, warning: int) -> Gate:
         """The question asked right before each call."""
         return lambda recipient: self.living.stop_rank(warning, recipient, int(time.time() * 1000))
-
-    def make_frame(self, story: Story, batch: Batch) -> Frame:
-        """What all messages of a batch share, worked out once."""
-        base = self.settings.public_url
-        rule = story.rules.get(Role(batch.role))
-        loud = rule.loudspeaker if rule else None
-        drive = self.lines.get(batch.provider)
-        linked = drive is not None and drive.provider.settings.links and asks_back(story, batch.role)
-        channel, _, provider = batch.provider.partition(".")
-        return Frame(
-            page=f"{base}/a/" if linked else "",
-            hook=f"{base}/hooks/{channel}/{provider}?ref=",
-            expires=datetime.fromtimestamp(story.warning.expires_at / 1000, UTC),
-            drill=story.warning.drill is not None,
-            repeat=loud.times if loud else 1,
-            volume=loud.volume if loud else 80,
-        )
-
-    def message(self, story: Story, batch: Batch, entry: Line, frame: Frame) -> Outgoing:
-        """What one recipient gets."""
-        reference = make_reference(batch.wave, entry.recipient)
-        return Outgoing(
-            reference=reference,
-            address=self.keys.unseal(entry.address),
-            words=self.wordbook.words(story, batch.channel, batch.role, entry.language, batch.round),
-            lane=batch.lane,
-            expires=frame.expires,
-            link=frame.page and frame.page + self.keys.link_token(batch.wave, entry.recipient),
-            callback=frame.hook + reference,
-            drill=frame.drill,
-            repeat=frame.repeat,
-            volume=frame.volume,
-        )
 
     def judge(self, line: Drive, batch: Batch, done: Done, tally: Tally) -> Move | None:
         """The state an outcome means; None while the message stays open to be tried again."""
@@ -297,14 +284,16 @@ class Worker:
             return Move(batch.id, done.recipient, Rank.UNKNOWN, outcome.reason, outcome.code)
         return Move(batch.id, done.recipient, Rank.FAILED, outcome.reason, outcome.code)
 
-    async def conclude(self, line: Drive, batch: Batch, tally: Tally) -> None:
-        """Close the batch, or give back what is still open; ask later about what is unknown."""
+    async def conclude(self, line: Drive, batch: Batch, tally: Tally, told: Outcomes) -> None:
+        """Record what is left to record and close the batch, or give back what is still open; ask later about what is
+        unknown."""
         BATCHES.labels(batch.provider).inc()
         for outcome, n in tally.outcomes.items():
             HANDED.labels(batch.provider, outcome).inc(n)
         async with self.store.write() as tx:
             if tally.config is not None:
                 await hold_audit(tx)
+            await record(tx, told)
             if tally.unknown:
                 await set_timer(tx, "resolve", batch.warning, tx.now + RESOLVE_AFTER, {"batch": batch.id})
             if not tally.open:
@@ -349,12 +338,3 @@ def open_lanes(line: Drive) -> Sequence[int]:
     if line.running >= PLACES:
         return ()
     return LANES if line.running < PLACES - 1 else LANES[:URGENT]
-
-
-async def record_moves(tx: Tx, moves: Sequence[Move]) -> Sequence[None]:
-    """Outcomes, and the addresses that they show to be dead."""
-    await advance(tx, moves)
-    dead = [move for move in moves if move.reason == Reason.RECIPIENT]
-    if dead:
-        await mark_bad(tx, [(move.batch, move.recipient, move.code or "recipient") for move in dead])
-    return [None] * len(moves)

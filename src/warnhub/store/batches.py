@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -34,8 +35,7 @@ class Batch:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One recipient of a batch, with the sealed address."""
 
     recipient: int
@@ -80,7 +80,7 @@ async def read_lines(conn: AsyncConnection, batch: int) -> list[Line]:
         ),
         {"b": batch},
     )
-    return [Line(*row) for row in found]
+    return [Line._make(row) for row in found.all()]
 
 
 async def finish_batch(tx: Tx, batch: int, due_at: int | None, note: str = "") -> None:

@@ -1,0 +1,127 @@
+"""From the rows of a batch to what its provider is given: a message for each, or crowds of those who hear the same words."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from warnhub.channels import Provider
+from warnhub.config import Settings
+from warnhub.crypto import KeyRing, Unreadable, base36, make_reference
+from warnhub.dispatch.handover import Item
+from warnhub.dispatch.wordbook import Story, Wordbook, asks_back
+from warnhub.port import Crowd, Outgoing, Reason
+from warnhub.roles import Role
+from warnhub.store.batches import Batch, Line
+from warnhub.store.ledger import Move
+from warnhub.store.states import Rank
+
+
+class Frame(NamedTuple):
+    """What all messages of a batch share. `page` is "" where nobody is asked to confirm."""
+
+    page: str
+    hook: str
+    expires: datetime
+    drill: bool
+    repeat: int
+    volume: int
+
+
+class Load(NamedTuple):
+    """Part of a batch: messages of the same words, and whose they are."""
+
+    recipients: Sequence[int]
+    messages: Crowd
+
+
+class Packer:
+    """Makes what is sent."""
+
+    def __init__(self, settings: Settings, keys: KeyRing, wordbook: Wordbook, providers: Mapping[str, Provider]) -> None:
+        self.settings = settings
+        self.keys = keys
+        self.wordbook = wordbook
+        self.providers = providers
+
+    def frame(self, story: Story, batch: Batch) -> Frame:
+        """What all messages of a batch share, worked out once."""
+        base = self.settings.public_url
+        rule = story.rules.get(Role(batch.role))
+        loud = rule.loudspeaker if rule else None
+        known = self.providers.get(batch.provider)
+        linked = known is not None and known.settings.links and asks_back(story, batch.role)
+        channel, _, provider = batch.provider.partition(".")
+        return Frame(
+            page=f"{base}/a/" if linked else "",
+            hook=f"{base}/hooks/{channel}/{provider}?ref=",
+            expires=datetime.fromtimestamp(story.warning.expires_at / 1000, UTC),
+            drill=story.warning.drill is not None,
+            repeat=loud.times if loud else 1,
+            volume=loud.volume if loud else 80,
+        )
+
+    def items(self, story: Story, batch: Batch, lines: Sequence[Line]) -> tuple[list[Item], list[Move]]:
+        """The messages of a batch, and what is to be recorded of those who get none."""
+        frame = self.frame(story, batch)
+        readable, moves = self.sort(batch, lines)
+        return [Item(entry.recipient, self.message(story, batch, entry, address, frame)) for entry, address in readable], moves
+
+    def crowds(self, story: Story, batch: Batch, lines: Sequence[Line], frame: Frame) -> tuple[list[Load], list[Move]]:
+        """The same without an object for each recipient, where no message carries a link: a crowd for each language."""
+        readable, moves = self.sort(batch, lines)
+        kinds: dict[str, tuple[list[int], list[str]]] = defaultdict(lambda: ([], []))
+        for entry, address in readable:
+            people, addresses = kinds[entry.language]
+            people.append(entry.recipient)
+            addresses.append(address)
+        head = f"w{base36(batch.wave)}-r"
+        loads = []
+        for language, (people, addresses) in kinds.items():
+            common = self.outgoing(story, batch, language, frame)
+            loads.append(Load(people, Crowd(common, [head + base36(person) for person in people], addresses, frame.hook)))
+        return loads, moves
+
+    def sort(self, batch: Batch, lines: Sequence[Line]) -> tuple[list[tuple[Line, str]], list[Move]]:
+        """Who can be told, with the address; a blocked or broken address is only its owner's."""
+        readable, moves, unseal = [], [], self.keys.unseal
+        for entry in lines:
+            if entry.blocked:
+                moves.append(Move(batch.id, entry.recipient, Rank.SUPPRESSED, entry.blocked))
+                continue
+            try:
+                readable.append((entry, unseal(entry.address)))
+            except Unreadable:
+                moves.append(Move(batch.id, entry.recipient, Rank.FAILED, Reason.REJECTED, "unreadable"))
+        return readable, moves
+
+    def message(self, story: Story, batch: Batch, entry: Line, address: str, frame: Frame) -> Outgoing:
+        """What one recipient gets."""
+        reference = make_reference(batch.wave, entry.recipient)
+        link = frame.page and frame.page + self.keys.link_token(batch.wave, entry.recipient)
+        return self.outgoing(story, batch, entry.language, frame, reference, address, link, frame.hook + reference)
+
+    def outgoing(
+        self,
+        story: Story,
+        batch: Batch,
+        language: str,
+        frame: Frame,
+        reference: str = "",
+        address: str = "",
+        link: str = "",
+        callback: str = "",
+    ) -> Outgoing:
+        """A message in the words of this batch."""
+        return Outgoing(
+            reference=reference,
+            address=address,
+            words=self.wordbook.words(story, batch.channel, batch.role, language, batch.round),
+            lane=batch.lane,
+            expires=frame.expires,
+            link=link,
+            callback=callback,
+            drill=frame.drill,
+            repeat=frame.repeat,
+            volume=frame.volume,
+        )

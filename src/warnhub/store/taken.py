@@ -1,0 +1,130 @@
+"""What a provider took: the ledger's commonest change, made by sets of rows and not row by row.
+
+`take` is `ledger.advance` for the one case that a fan-out is made of: deliveries of one batch that have no outcome yet and are
+accepted together. It changes the same rows, counts and latencies, under the same locks in the same order, and lowers nothing.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+
+from warnhub.store.engine import Tx
+from warnhub.store.states import OPEN, Rank, implied_rank
+from warnhub.store.tallies import PEOPLE, Cell, Hop, add_cells, add_hops, bucket_of, move_cell
+
+TAKEN = Rank.ACCEPTED
+SET = (
+    "UPDATE delivery SET state = :s, provider_id = coalesce({pid}, delivery.provider_id), "
+    "handed_at = coalesce(delivery.handed_at, :now), settled_at = :now "
+)
+ALL = "SELECT recipient_id FROM delivery WHERE batch_id = :b AND state = :s"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Deliveries of one batch that a provider took.
+
+    `people`: who, beside the provider's id for each; None is every delivery of the batch without an outcome, all under
+    `provider_id`, as a call for many gives it.
+    """
+
+    batch: int
+    provider_id: str | None = None
+    people: Sequence[int] | None = None
+    ids: Sequence[str | None] = ()
+
+
+async def take(tx: Tx, part: Part) -> int:
+    """Record it; gives how many deliveries changed: all but those of which more is known by now."""
+    head = await hold_head(tx, part.batch)
+    before = implied_rank(head.stage, head.attempt)
+    if before >= TAKEN:
+        return 0
+    count = await raise_deliveries(tx, part)
+    if count:
+        await tx.conn.execute(text("UPDATE batch SET open = open - :n WHERE id = :b"), {"n": count, "b": part.batch})
+        deltas: Counter[Cell] = Counter()
+        move_cell(deltas, Cell(head.warning_id, head.channel, head.provider, head.role, head.town_id, before), TAKEN, count)
+        for state, n in await raise_people(tx, head.warning_id, part):
+            move_cell(deltas, Cell(head.warning_id, PEOPLE, "", head.role, head.town_id, state), TAKEN, n)
+        await add_cells(tx, deltas)
+        if head.released_at:
+            hop = Hop(head.warning_id, head.channel, "handed", bucket_of((tx.now - head.released_at) / 1000))
+            await add_hops(tx, Counter({hop: count}))
+    return count
+
+
+async def hold_head(tx: Tx, batch: int) -> Any:
+    """What the deliveries of a batch share, locked until the commit."""
+    lock = "" if tx.conn.dialect.name == "sqlite" else "FOR UPDATE OF b"
+    found = await tx.conn.execute(
+        text(
+            "SELECT b.state AS stage, b.attempt, b.warning_id, b.channel, b.provider, b.role, b.town_id, w.released_at "
+            f"FROM batch b JOIN warning w ON w.id = b.warning_id WHERE b.id = :b {lock}"
+        ),
+        {"b": batch},
+    )
+    return found.one()
+
+
+async def raise_deliveries(tx: Tx, part: Part) -> int:
+    """The deliveries themselves; gives how many."""
+    bind: dict[str, Any] = {"s": int(TAKEN), "open": int(OPEN), "now": tx.now}
+    if part.people is None:
+        pid = ":pid" if tx.conn.dialect.name == "sqlite" else "CAST(:pid AS text)"
+        changed = f"{SET.format(pid=pid)} WHERE batch_id = :b AND state <= :open"
+        return int((await tx.conn.execute(text(changed), bind | {"b": part.batch, "pid": part.provider_id})).rowcount)
+    source, more = listed(tx, part.batch, part.people, part.ids)
+    changed = (
+        f"{SET.format(pid='k.pid')} FROM {source} AS k "
+        "WHERE delivery.batch_id = k.batch AND delivery.recipient_id = k.person AND delivery.state <= :open"
+    )
+    return int((await tx.conn.execute(text(changed), bind | more)).rowcount)
+
+
+def listed(tx: Tx, batch: int, people: Sequence[int], ids: Sequence[str | None]) -> tuple[str, dict[str, Any]]:
+    """A table of (batch, person, pid), with what it binds.
+
+    The batch is a column of it, not a constant beside it: else SQLite walks the whole batch for each row.
+    """
+    ids = ids or [None] * len(people)
+    if tx.conn.dialect.name == "sqlite":
+        table = "(SELECT value ->> 0 AS batch, value ->> 1 AS person, value ->> 2 AS pid FROM json_each(:people))"
+        return table, {"people": orjson.dumps([(batch, *pair) for pair in zip(people, ids, strict=True)]).decode()}
+    listing = "unnest(CAST(:people AS bigint[]), CAST(:ids AS text[])) AS listed(person, pid)"
+    return f"(SELECT CAST(:b AS bigint) AS batch, person, pid FROM {listing})", {
+        "b": batch,
+        "people": list(people),
+        "ids": list(ids),
+    }
+
+
+async def raise_people(tx: Tx, warning: int, part: Part) -> Sequence[tuple[int, int]]:
+    """Bring the people behind them to the same state at least; gives (state before, how many)."""
+    bind: dict[str, Any] = {"w": warning, "s": int(TAKEN)}
+    if tx.conn.dialect.name == "sqlite":
+        who = ALL if part.people is None else "SELECT value FROM json_each(:people)"
+        bind |= {"b": part.batch} if part.people is None else {"people": orjson.dumps(list(part.people)).decode()}
+        where = f"WHERE warning_id = :w AND recipient_id IN ({who}) AND state < :s"
+        counted = await tx.conn.execute(text(f"SELECT state, count(*) FROM target {where} GROUP BY state"), bind)
+        rows = [(int(state), int(n)) for state, n in counted]
+        if rows:
+            await tx.conn.execute(text(f"UPDATE target SET state = :s {where}"), bind)
+        return rows
+    who = f"ARRAY({ALL})" if part.people is None else "CAST(:people AS bigint[])"
+    bind |= {"b": part.batch} if part.people is None else {"people": list(part.people)}
+    found = await tx.conn.execute(
+        text(
+            "WITH held AS (SELECT recipient_id, state FROM target WHERE warning_id = :w AND "
+            f"recipient_id = ANY({who}) AND state < :s ORDER BY recipient_id FOR UPDATE), "
+            "risen AS (UPDATE target SET state = :s FROM held WHERE target.warning_id = :w AND "
+            "target.recipient_id = held.recipient_id RETURNING held.state AS before) "
+            "SELECT before, count(*) FROM risen GROUP BY before"
+        ),
+        bind,
+    )
+    return [(int(state), int(n)) for state, n in found]
