@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from warnhub.alert import Level
 from warnhub.crypto import decode_key
 
 
@@ -132,6 +133,7 @@ class Settings(BaseSettings):
     signing_key: SecretStr | None = None
     signing_certificate: str | None = None
     kafka: str | None = Field(default=None, pattern=r"^[^\s,:/]+:[0-9]+(,[^\s,:/]+:[0-9]+)*$")
+    door_levels: tuple[Level, ...] = (Level.RED, Level.ORANGE)
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -37,6 +37,7 @@ class KeyRing:
         self.blind_key = derive_key(raw, b"blind")
         self.link_key = derive_key(raw, b"link")
         self.form_key = derive_key(raw, b"form")
+        self.pass_key = derive_key(raw, b"pass")
         self.check = hashlib.sha256(derive_key(raw, b"check")).hexdigest()[:16]
 
     def seal(self, text: str) -> bytes:
@@ -83,6 +84,19 @@ class KeyRing:
             return None
         at = int(head, 16)
         return now - at if hmac.compare_digest(self.form_nonce(token, at), nonce) else None
+
+    def make_pass(self, name: str, until: int) -> str:
+        """What a browser keeps after its owner has shown that they are who `name` says: good until `until`, seconds."""
+        mac = hmac.digest(self.pass_key, f"{name}\0{until}".encode(), "sha256")[:16]
+        return f"{until:x}.{encode(mac)}"
+
+    def check_pass(self, name: str, given: str, now: int) -> bool:
+        """Whether this is a pass of ours for `name` that is still good."""
+        head, _, _ = given.partition(".")
+        if not given.isascii() or not AGE.fullmatch(head):
+            return False
+        until = int(head, 16)
+        return now < until and hmac.compare_digest(self.make_pass(name, until), given)
 
 
 def derive_key(master: bytes, purpose: bytes) -> bytes:

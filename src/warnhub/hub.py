@@ -43,6 +43,8 @@ from warnhub.plan.wording import Wording
 from warnhub.port import Listens, Report
 from warnhub.publish.outlet import Outlet
 from warnhub.publish.signature import Signer, SigningError
+from warnhub.response.action import Action
+from warnhub.response.responder import Responder
 from warnhub.store.agencies import ensure_county
 from warnhub.store.engine import Store
 from warnhub.store.migrate import check_store
@@ -75,6 +77,7 @@ class Hub:
     monitor: Monitor
     board: Board
     outlet: Outlet
+    responder: Responder
     transport: httpx.AsyncBaseTransport
     running: bool = False
     map_stamp: tuple[Any, ...] = ()
@@ -232,17 +235,14 @@ async def make_hub(
         monitor=Monitor(store, places),
         board=Board(store, settings.county.zone, wordbook.advice),
         outlet=Outlet(store, settings, make_signer(settings)),
+        responder=Responder(store, Action(store, frozenset(settings.door_levels))),
         transport=transport,
     )
     bus.subscribe("warning.released", planner.plan)
     bus.subscribe("delivery.unknown", resolver.resolve)
     bus.subscribe("warning.ended", Silencer(store, worker, keys).silence)
-    bus.subscribe("warning.planned", forget)
+    bus.subscribe("warning.planned", hub.responder.planned)
     return hub
-
-
-async def forget(key: str, data: dict[str, object]) -> None:
-    """An event nobody in this process waits for."""
 
 
 async def check_key(store: Store, keys: KeyRing) -> None:

@@ -18,6 +18,7 @@ from window import FLAGS, Opener, is_complaint
 
 from warnhub.console.field import make_field
 from warnhub.console.pages import make_router
+from warnhub.field.doors import make_doors
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +46,7 @@ async def hub(county: tuple[Path, dict[str, str]], tmp_path: Path) -> AsyncItera
 async def base(hub: Hub) -> AsyncIterator[str]:
     """The address of a running server."""
     app = FastAPI()
+    app.include_router(make_doors(hub, hub.hand.seconds))
     app.include_router(make_router(hub))
     app.include_router(make_field(hub, hub.hand.seconds))
     async with serving(app) as url:
@@ -53,7 +55,7 @@ async def base(hub: Hub) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def browse(base: str) -> AsyncIterator[Opener]:
-    """Opens a page of a given width; what a page complains of on its console fails the test."""
+    """Opens a page of a given width; what a page complains of on its console fails the test. `cut`: it will have no line."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no Chromium here")
@@ -63,13 +65,13 @@ async def browse(base: str) -> AsyncIterator[Opener]:
         mark = f"--of-test={uuid4().hex}"
         browser = await playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, mark])
 
-        async def open_page(width: int = 1440, **given: Any) -> Page:
+        async def open_page(width: int = 1440, cut: bool = False, **given: Any) -> Page:
             context = await browser.new_context(
                 base_url=base, viewport={"width": width, "height": 900 if width > 600 else 740}, locale="zh-CN", **given
             )
             contexts.append(context)
             page = await context.new_page()
-            page.on("console", lambda said: complaints.append(said.text) if is_complaint(page, said) else None)
+            page.on("console", lambda said: complaints.append(said.text) if is_complaint(page, said, cut) else None)
             page.on("pageerror", lambda error: complaints.append(str(error)))
             return page
 

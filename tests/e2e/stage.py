@@ -27,6 +27,8 @@ from warnhub.plan.audience import Places
 from warnhub.plan.planner import Planner
 from warnhub.plan.policy import Policy
 from warnhub.port import ChannelSettings
+from warnhub.response.action import Action
+from warnhub.response.responder import Responder
 from warnhub.simulate.carriers import Server
 from warnhub.simulate.county import load_county
 from warnhub.store.agencies import Agency, add_agency, ensure_county, read_agency
@@ -78,6 +80,7 @@ class Hub:
     acks: Acks
     monitor: Monitor
     board: Board
+    responder: Responder
     hand: Hand
     notices: list[str] = field(default_factory=list)
 
@@ -116,6 +119,7 @@ async def open_hub(path: Path, hand: Hand, **given: Any) -> Hub:
         acks=Acks(store),
         monitor=Monitor(store, places),
         board=Board(store, settings.county.zone, wordbook.advice),
+        responder=Responder(store, Action(store)),
         hand=hand,
     )
 

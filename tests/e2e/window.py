@@ -20,9 +20,9 @@ PHONE = "Mozilla/5.0 (Linux; Android 12; V2166A) AppleWebKit/537.36 (KHTML, like
 Opener = Callable[..., Awaitable[Page]]
 
 
-def is_complaint(page: Page, said: ConsoleMessage) -> bool:
-    """An error or a warning; that the page one asked for is a 404 or a 403 is neither."""
-    asked = said.text.startswith("Failed to load resource") and said.location["url"] == page.url
+def is_complaint(page: Page, said: ConsoleMessage, cut: bool = False) -> bool:
+    """An error or a warning; that the page one asked for is a 404 or a 403 is neither, nor, if it has no line (`cut`), that."""
+    asked = said.text.startswith("Failed to load resource") and (cut or said.location["url"] == page.url)
     return said.type in {"error", "warning"} and not asked
 
 

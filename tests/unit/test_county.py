@@ -10,10 +10,12 @@ import numpy as np
 import phonenumbers
 import pytest
 import shapely
+from sqlalchemy import text
 
 from warnhub.crypto import KeyRing, make_key
 from warnhub.directory import import_areas, import_devices, import_people
 from warnhub.directory.fields import read_openid, read_phone, read_push, read_topic
+from warnhub.directory.homes import import_households, import_shelters
 from warnhub.simulate.county import County, Occupied, load_county, write_county
 from warnhub.simulate.land import Land, build_land, land_sizes
 from warnhub.simulate.names import FIRST, SECOND, people_names, place_stems
@@ -169,6 +171,16 @@ async def rows(store: Store) -> tuple[list[Any], list[Any], list[Any]]:
     return areas, recipients, addresses
 
 
+async def homes(store: Store, keys: KeyRing) -> list[tuple[Any, ...]]:
+    """Every household, opened, with the shelter it goes to."""
+    query = (
+        "SELECT h.ref, a.code, h.head, h.place, h.phone, h.people, h.needs, h.weight, h.lon, h.lat, s.name, s.capacity, s.way "
+        "FROM household h JOIN area a ON a.id = h.area_id JOIN shelter s ON s.ref = h.shelter ORDER BY h.ref"
+    )
+    async with store.read() as conn:
+        return [(*row[:2], *map(keys.unseal, row[2:5]), *row[5:]) for row in await conn.execute(text(query))]
+
+
 async def new_store(path: Path) -> Store:
     store = Store(f"sqlite:///{path}")
     await upgrade_store(store)
@@ -186,6 +198,8 @@ async def test_the_files_and_the_short_way_make_the_same_directory(tmp_path: Pat
         await import_areas(imported, tmp_path / "files" / "areas.geojson"),
         await import_devices(imported, keys, tmp_path / "files" / "devices.csv"),
         await import_people(imported, keys, tmp_path / "files" / "people.csv"),
+        await import_shelters(imported, tmp_path / "files" / "shelters.csv"),
+        await import_households(imported, keys, tmp_path / "files" / "households.csv"),
     ):
         assert (report.bad, report.warnings) == ([], [])
     areas, recipients, addresses = await rows(direct)
@@ -196,6 +210,8 @@ async def test_the_files_and_the_short_way_make_the_same_directory(tmp_path: Pat
     )
     assert recipients == other_recipients
     assert addresses == other_addresses
+    assert await homes(direct, keys) == await homes(imported, keys)
+    assert len(await homes(direct, keys)) == made.households > 50
     assert (len(areas), len(recipients)) == (made.areas, made.staff + made.devices + made.residents)
     await direct.close()
     await imported.close()

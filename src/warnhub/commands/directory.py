@@ -1,4 +1,4 @@
-"""`warnhub import areas | people | devices`."""
+"""`warnhub import areas | people | devices | shelters | households`."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -8,12 +8,15 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from warnhub.commands import asynchronous, err, fail, open_store, out
+from warnhub.directory.homes import import_households, import_shelters
 from warnhub.directory.people import import_devices, import_people
 from warnhub.directory.places import import_areas
 from warnhub.directory.report import Report
 from warnhub.directory.sheet import Unreadable
 
-imports = typer.Typer(help="导入通讯录 / import areas, people and devices (CSV or GeoJSON).", no_args_is_help=True)
+imports = typer.Typer(
+    help="导入通讯录 / import areas, people, devices, shelters and households (CSV or GeoJSON).", no_args_is_help=True
+)
 
 SHOWN = 50
 File = Annotated[Path, typer.Argument(help="CSV (UTF-8, GB18030) or GeoJSON", exists=True, dir_okay=False)]
@@ -69,3 +72,19 @@ async def devices(file: File, partial: Partial = False) -> None:
     """设备 / loudspeakers and displays."""
     async with open_store() as (_, store, keys):
         await run_import(lambda **more: import_devices(store, keys, file, **more), partial)
+
+
+@imports.command("shelters")
+@asynchronous
+async def shelters(file: File, partial: Partial = False) -> None:
+    """安置点:容量与路线 / shelters, how many they hold and the way there."""
+    async with open_store() as (_, store, _):
+        await run_import(lambda **more: import_shelters(store, file, **more), partial)
+
+
+@imports.command("households")
+@asynchronous
+async def households(file: File, partial: Partial = False) -> None:
+    """住户:谁要先敲门 / households, and who must be helped first."""
+    async with open_store() as (_, store, keys):
+        await run_import(lambda **more: import_households(store, keys, file, **more), partial)

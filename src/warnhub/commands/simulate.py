@@ -72,7 +72,7 @@ def toml_value(value: object) -> str:
 async def county(
     residents: Annotated[int, typer.Option(min=1_000, max=10_000_000)] = 20_000,
     seed: int = 1,
-    folder: Annotated[Path | None, typer.Option(help="write areas.geojson, people.csv, devices.csv here instead")] = None,
+    folder: Annotated[Path | None, typer.Option(help="write areas.geojson and the CSV files here instead")] = None,
 ) -> None:
     """虚构的云岭县 / a fictional county, into the database or into files."""
     if folder is not None:
@@ -84,3 +84,4 @@ async def county(
             except Occupied as error:
                 fail(f"{error}; use a new database, or --folder")
     out.print(f"areas {made.areas}, responsible people {made.staff}, devices {made.devices}, residents {made.residents}")
+    out.print(f"households {made.households}, shelters {made.shelters}")

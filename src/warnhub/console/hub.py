@@ -13,6 +13,7 @@ from warnhub.monitor.board import Card
 from warnhub.monitor.summary import Summary
 from warnhub.plan.audience import Places
 from warnhub.plan.policy import Policy
+from warnhub.response.responder import Responder
 from warnhub.store.engine import Store
 
 
@@ -62,5 +63,7 @@ class Hub(Field, Protocol):
     def wordbook(self) -> Wordbook: ...
     @property
     def monitor(self) -> Figures: ...
+    @property
+    def responder(self) -> Responder: ...
     @property
     def notices(self) -> list[str]: ...

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from warnhub.console import decisions, details, doors, lists, people, stream
+from warnhub.console import decisions, details, doors, lists, people, relief, stream
 from warnhub.console.assets import serve_asset
 from warnhub.console.hub import Hub
 from warnhub.console.visit import Console, Visit
@@ -53,6 +53,7 @@ ROUTES: tuple[tuple[str, str, str, Page], ...] = (
     ("POST", WARNING + "/reject", "duty", decisions.do_reject),
     ("GET", WARNING + "/cancel", "duty", decisions.ask_cancel),
     ("POST", WARNING + "/cancel", "duty", decisions.do_cancel),
+    *relief.ROUTES,
     ("GET", "/{rest:path}", OPEN, lose_way),
     ("POST", "/{rest:path}", OPEN, lose_way),
 )

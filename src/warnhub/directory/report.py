@@ -33,6 +33,8 @@ RULES = {
     "repaired": "边界自相交,已修复 / crossed itself and was repaired",
     "unknown_ref": "没有这个编号的人 / nobody has this ref",
     "itself": "是本人 / is the person itself",
+    "count": "不是这里可用的整数 / is not a whole number that can stand here",
+    "shelter": "没有这个编号的安置点,请先导入安置点 / no shelter has this ref; import the shelters first",
     "second_push": "只保留一个推送地址 / only one push address is kept",
 }
 

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 import shapely
@@ -12,10 +12,12 @@ import shapely
 from warnhub.crypto import KeyRing
 from warnhub.directory import Progress
 from warnhub.roles import Role
+from warnhub.simulate.homes import HOME_HEADER, SHELTER_HEADER, list_homes, list_shelters
 from warnhub.simulate.land import Land, build_land
 from warnhub.simulate.people import CHUNK, Device, Person, list_devices, list_residents, list_staff
 from warnhub.store.areas import load_codes, save_places
 from warnhub.store.engine import Store
+from warnhub.store.households import Household, Shelter, save_households, save_shelters
 from warnhub.store.recipients import Entry, add_entries, count_roles
 
 PEOPLE_HEADER = ("编号", "姓名", "角色", "区划代码", "手机", "微信", "推送", "语言", "副手", "上级", "退订")
@@ -34,10 +36,13 @@ class County(NamedTuple):
     staff: int
     devices: int
     residents: int
+    households: int = 0
+    shelters: int = 0
 
 
 def write_county(folder: Path, residents: int, seed: int = 1) -> County:
-    """Write `areas.geojson`, `people.csv` and `devices.csv` (UTF-8 with BOM, as spreadsheets do) into `folder`."""
+    """Write `areas.geojson`, `people.csv`, `devices.csv`, `shelters.csv` and `households.csv` (UTF-8 with BOM, as
+    spreadsheets do) into `folder`."""
     land = build_land(residents, seed)
     staff, devices = list_staff(land), list(list_devices(land, residents))
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +50,10 @@ def write_county(folder: Path, residents: int, seed: int = 1) -> County:
     people = chain(staff, chain.from_iterable(list_residents(land, residents)))
     write_table(folder / "people.csv", PEOPLE_HEADER, map(person_cells, people))
     write_table(folder / "devices.csv", DEVICE_HEADER, map(device_cells, devices))
-    return County(len(land.places), len(staff), len(devices), residents)
+    shelters, homes = list(list_shelters(land)), list(list_homes(land, residents))
+    write_table(folder / "shelters.csv", SHELTER_HEADER, iter(shelters))
+    write_table(folder / "households.csv", HOME_HEADER, iter(homes))
+    return County(len(land.places), len(staff), len(devices), residents, len(homes), len(shelters))
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterator[Sequence[str]]) -> None:
@@ -101,7 +109,36 @@ async def load_county(store: Store, keys: KeyRing, residents: int, seed: int = 1
         done += len(chunk)
         if progress:
             progress("residents", done, residents)
-    return County(len(land.places), len(staff), len(devices), residents)
+    homes, shelters = await load_homes(store, keys, land, residents, codes)
+    return County(len(land.places), len(staff), len(devices), residents, homes, shelters)
+
+
+async def load_homes(store: Store, keys: KeyRing, land: Land, residents: int, codes: Mapping[str, int]) -> tuple[int, int]:
+    """Put the households and shelters into the store, as an import would; gives (households, shelters)."""
+    shelters = [to_shelter(row, codes) for row in list_shelters(land)]
+    homes = [to_home(row, codes) for row in list_homes(land, residents)]
+    async with store.write() as tx:
+        await save_shelters(tx, shelters)
+    for start in range(0, len(homes), CHUNK):
+        async with store.write() as tx:
+            await save_households(tx, keys, homes[start : start + CHUNK])
+    return len(homes), len(shelters)
+
+
+def to_shelter(row: Sequence[str], codes: Mapping[str, int]) -> Shelter:
+    """A shelter as the store takes one."""
+    ref, name, area, capacity, way, keeper, lon, lat = row
+    return Shelter(ref, name, codes[area], int(capacity), way, keeper, float(lon), float(lat))
+
+
+def to_home(row: Sequence[str], codes: Mapping[str, int]) -> Household:
+    """A household as the store takes one."""
+    ref, area, head, place, phone, people, old, alone, disabled, children, point, river, shelter, lon, lat = row
+    counts = {"old": old, "disabled": disabled, "children": children}
+    needs: dict[str, Any] = {name: int(value) for name, value in counts.items() if value and int(value)}
+    said = {"alone": bool(alone), "point": point, "river": bool(river)}
+    needs |= {name: value for name, value in said.items() if value}
+    return Household(ref, codes[area], head, place, "+86" + phone, int(people), needs, shelter, float(lon), float(lat))
 
 
 def person_entry(person: Person, codes: Mapping[str, int]) -> Entry:

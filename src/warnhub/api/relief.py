@@ -1,0 +1,28 @@
+"""Doors for machines: the figures of a warning's households and shelters. No household is ever named here."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from warnhub.api.auth import CallerDep, HubDep
+from warnhub.api.warnings import visible
+from warnhub.response.action import Count, count_doors
+from warnhub.store.doors import shelter_heads
+
+router = APIRouter(prefix="/v1/warnings", tags=["doors"])
+
+
+def shown(count: Count) -> dict[str, Any]:
+    """A count with what follows from it."""
+    return count.model_dump() | {"settled": count.settled, "closed": count.closed}
+
+
+@router.get("/{uid}/doors")
+async def get_doors(uid: str, hub: HubDep, caller: CallerDep) -> dict[str, Any]:
+    """Doors by township, and people by shelter."""
+    warning = await visible(hub, caller, uid)
+    async with hub.store.read() as conn:
+        whole, towns = await count_doors(conn, warning.id)
+        shelters = await shelter_heads(conn, warning.id)
+    beds = [{"name": one.name, "area": one.area, "capacity": one.capacity, "heads": one.heads} for one in shelters]
+    return {"doors": shown(whole), "towns": [shown(one) for one in towns], "shelters": beds}
