@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "doors_households"
-down_revision = "scale_shared"
+down_revision = "gates_trust"
 branch_labels = None
 depends_on = None
 
