@@ -15,6 +15,7 @@ from warnhub.plan.segments import billed_segments
 from warnhub.port import LINK
 from warnhub.store import tables
 from warnhub.store.answers import Asked, count_tellings, list_asked
+from warnhub.store.holds import find_hold
 from warnhub.store.overview import held_reasons, list_approvals, next_warning
 from warnhub.store.warnings import Warning
 
@@ -115,6 +116,7 @@ async def read_waiting(visit: Visit, conn: AsyncConnection, scene: Scene) -> dic
         "approvals": approvals,
         "mine": any(approval.actor == visit.actor for approval in approvals),
         "listless": listless,
+        "hold": await find_hold(conn, scene.warning) is not None,
         "forecast": None if listless else await visit.console.forecasts.make(scene.warning),
     }
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from warnhub.console import decisions, details, doors, lists, people, relief, stream
+from warnhub.console import decisions, details, doors, holds, lists, people, relief, stream
 from warnhub.console.assets import serve_asset
 from warnhub.console.hub import Hub
 from warnhub.console.visit import Console, Visit
@@ -47,6 +47,9 @@ ROUTES: tuple[tuple[str, str, str, Page], ...] = (
     ("GET", WARNING + "/stream", OPEN, stream.stream_warning),
     ("GET", WARNING + "/people/{person}", "viewer", people.show_person),
     ("POST", WARNING + "/people/{person}", "duty", people.take_word),
+    ("GET", "/held", "viewer", holds.show_holds),
+    ("GET", WARNING + "/settle", "duty", holds.ask_settle),
+    ("POST", WARNING + "/settle", "duty", holds.do_settle),
     ("GET", WARNING + "/release", "duty", decisions.ask_release),
     ("POST", WARNING + "/release", "duty", decisions.do_release),
     ("GET", WARNING + "/reject", "duty", decisions.ask_reject),

@@ -40,8 +40,9 @@ class Wordbook:
         self.stories: OrderedDict[int, Story] = OrderedDict()
 
     async def story(self, number: int) -> Story:
-        """The story of a warning, read once."""
-        if number not in self.stories:
+        """The story of a warning, read once; of one that waits, read each time, since a person may still change it."""
+        waits = number in self.stories and self.stories[number].warning.state == "pending"
+        if number not in self.stories or waits:
             async with self.store.read() as conn:
                 warning = await read_warning(conn, number)
                 assert warning is not None

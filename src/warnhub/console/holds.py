@@ -1,0 +1,82 @@
+"""Held alerts: what is wrong with each, and what an officer makes of it. Nothing is told here; the release page comes after."""
+
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from warnhub.alert import Level
+from warnhub.console.details import area_words, find_frame
+from warnhub.console.strings import say
+from warnhub.console.visit import Visit
+from warnhub.desk import Choice, Refusal
+from warnhub.plan.holding import placeable_areas, unplaced
+from warnhub.store.holds import Hold, endable, find_hold, list_holds
+from warnhub.store.overview import agency_names
+
+HOWS = ("as_is", "without", "areas", "ends")
+
+
+async def show_holds(visit: Visit) -> Response:
+    """Those that wait for a person."""
+    async with visit.hub.store.read() as conn:
+        holds = await list_holds(conn)
+        names = await agency_names(conn, [one.kept.agency for one in holds])
+    areas = {one.warning.id: area_words(one.kept.alert) for one in holds}
+    return visit.page("holds.html", holds=holds, names=names, areas=areas, acts=visit.may("duty"))
+
+
+async def ask_settle(visit: Visit) -> Response:
+    """One of them, with what can be made of it."""
+    return await settle_page(visit)
+
+
+async def settle_page(visit: Visit, status: int = 200, trouble: str = "") -> Response:
+    """The page, with what was wrong about the choice before."""
+    frame = await find_frame(visit, 0.0)
+    assert frame.scene is not None
+    async with visit.hub.store.read() as conn:
+        hold = await find_hold(conn, frame.scene.warning)
+        if hold is None:
+            raise HTTPException(409, "this alert is not held any more")
+        ends = await endable(conn, hold)
+    given = offer(visit, hold) | {"ends": ends, "trouble": trouble, "form": visit.form, "agency": frame.scene.agency}
+    return visit.page("settle.html", status, hold=hold, **given)
+
+
+def offer(visit: Visit, hold: Hold) -> dict[str, Any]:
+    """What can be chosen: the part that can be placed, and the places there are."""
+    places, alert = visit.hub.places, hold.kept.alert
+    extent = places.select(alert.areas)
+    rest = places.select(placeable_areas(alert, extent))
+    gone = sorted(unplaced(extent.problems))
+    known = [(code, places.names[number]) for code, number in zip(places.codes, places.ids, strict=True) if len(code) <= 12]
+    return {
+        "area": area_words(alert),
+        "everywhere": len(extent.home),
+        "rest": len(rest.home),
+        "gone": [alert.areas[number].codes[place].value for number, place in gone],
+        "known": known,
+        "levels": [level.value for level in Level],
+    }
+
+
+async def do_settle(visit: Visit) -> Response:
+    """The choice, and on to the page that says what a release will do."""
+    frame = await find_frame(visit, 0.0)
+    assert frame.scene is not None
+    form, warning = visit.form, frame.scene.warning
+    how, why, level = form.get("how", ""), form.get("why", "").strip()[:500], form.get("level", "")
+    if form.get("version") != str(warning.version):
+        return await settle_page(visit, 409, say("settle.changed", visit.lang))
+    if how not in HOWS or not why:
+        return await settle_page(visit, 422, say("settle.no_reason" if how in HOWS else "settle.no_choice", visit.lang))
+    colour = Level(level) if level in {one.value for one in Level} else None
+    choice = Choice(how, why, form.get("codes", "")[:2_000], form.get("ends", "")[:64], colour)
+    try:
+        await visit.hub.desk.settle(warning.uid, visit.actor, choice)
+    except Refusal as refusal:
+        if refusal.status != 422:
+            raise
+        return await settle_page(visit, 422, refusal.title)
+    return visit.go(f"/warnings/{warning.uid}/release")
