@@ -15,7 +15,7 @@ from warnhub.config import Settings
 from warnhub.ingest import read_alerts
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
-FORMS = {".json": "application/json", ".xml": "application/xml", ".geojson": "application/geo+json"}
+FORMS = {".json": "application/json", ".xml": "application/xml", ".geojson": "application/geo+json", ".csv": "text/csv"}
 
 
 def publish_alert() -> dict[str, Any]:

@@ -311,7 +311,10 @@ class Problem(Model):
 
 
 class Verdict(Model):
-    """One alert as read, with everything found on the way. `alert` is None exactly when it is refused."""
+    """One alert as read, with everything found on the way.
+
+    `alert` is None when it is refused, and of what is read well and is no alert: a reading below every threshold.
+    """
 
     gate: Gate
     problems: list[Problem] = Field(default_factory=list)

@@ -6,7 +6,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from warnhub.commands import err, out
+from warnhub.commands import err, fail, out
 from warnhub.commands.demo import demo
 from warnhub.commands.desk import audit, drill, incident, policy
 from warnhub.commands.directory import imports
@@ -15,7 +15,10 @@ from warnhub.commands.people import user
 from warnhub.commands.serving import channels, db, key, serve
 from warnhub.commands.simulate import simulate
 from warnhub.commands.trust import trusted
+from warnhub.config import ConfigError
+from warnhub.ingest import Limits
 from warnhub.ingest.check import check_files, exit_code
+from warnhub.ingest.stations import load_stations
 
 app = typer.Typer(
     help="WarnHub 预警叫应平台 / the warning desk of a county emergency bureau.",
@@ -45,10 +48,15 @@ for command in (serve, demo, key, channels):
 def check(
     files: Annotated[list[Path], typer.Argument(help="alert files in any form")],
     as_json: Annotated[bool, typer.Option("--json", help="one JSON line for each alert")] = False,
+    stations: Annotated[Path | None, typer.Option(help="the county's table of stations and hazard points")] = None,
 ) -> None:
     """检查预警文件 / what would become of these files: accept, hold or refuse, and why. Exit 0, 1 or 2 by the worst."""
+    try:
+        limits = Limits(stations=load_stations(stations))
+    except ConfigError as error:
+        fail(str(error))
     lines = []
-    for line in check_files(files):
+    for line in check_files(files, limits):
         lines.append(line)
         if as_json:
             typer.echo(orjson.dumps(line))

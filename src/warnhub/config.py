@@ -127,6 +127,7 @@ class Settings(BaseSettings):
     trusted_proxies: tuple[str, ...] = ()
     county: County = County()
     limits: Limits = Limits()
+    stations: Path | None = None
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     lease_seconds: float = Field(default=60, gt=0)
     office_code: str | None = Field(default=None, pattern=r"^[0-9]{14}$")

@@ -31,6 +31,7 @@ from warnhub.feedback.acks import Acks
 from warnhub.feedback.clock import Clock
 from warnhub.feedback.escalation import Escalation
 from warnhub.feedback.receipts import Receipts
+from warnhub.ingest.stations import load_stations
 from warnhub.monitor.board import Board
 from warnhub.monitor.metrics import PARTS_FAILED
 from warnhub.monitor.watch import Monitor
@@ -222,7 +223,7 @@ async def make_hub(
         places=places,
         policies=policies,
         providers=providers,
-        desk=Desk(store, settings, places, policies),
+        desk=Desk(store, settings, places, policies, load_stations(settings.stations)),
         planner=planner,
         wordbook=wordbook,
         living=living,

@@ -18,6 +18,7 @@ from warnhub.config import Settings
 from warnhub.course import Course, find_followers, find_replaced, not_over, plot_course
 from warnhub.hazards import hazard_class
 from warnhub.ingest.findings import Limits
+from warnhub.ingest.stations import Stations
 from warnhub.plan.assess import DRILLED, Assessment, assess_alert, check_scope
 from warnhub.plan.audience import Extent, Places
 from warnhub.plan.policy import Policy
@@ -70,6 +71,7 @@ class Intake:
     settings: Settings
     places: Places
     policies: dict[int, Policy] = field(default_factory=dict)
+    stations: Stations = field(default_factory=dict)
 
     @property
     def version(self) -> int:
@@ -96,6 +98,8 @@ class Intake:
             datum=trust.datum,
             signed=trust.signed and not proven,
             certificates=trust.certificates,
+            sender=next(iter(agency.senders), agency.name),
+            stations=self.stations,
         )
 
     async def receive(self, agency: Agency, verdict: Verdict, raw: bytes, media: str, key: str | None = None) -> Received:
@@ -107,6 +111,7 @@ class Intake:
     ) -> list[Received]:
         """Keep the alerts of one document and decide about them, all or none. Refusals: 403 out of scope, 409 other content,
         422 unreadable."""
+        verdicts = [one for one in verdicts if one.alert or one.gate is not Gate.ACCEPT]  # a reading may well be no alert
         alerts = [verdict.alert for verdict in verdicts if verdict.alert and verdict.gate is not Gate.REFUSE]
         if len(alerts) < len(verdicts):
             raise Refusal(422, "the alert cannot be taken", [problem for verdict in verdicts for problem in verdict.problems])

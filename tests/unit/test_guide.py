@@ -14,7 +14,7 @@ EXAMPLES = re.findall(r'(?ms)Content-Type: ([a-z+/]+)" --data-binary @- <<EOT\n(
 
 
 def test_there_is_an_example_of_every_form() -> None:
-    assert [media for media, _ in EXAMPLES] == ["application/json", "application/cap+xml", "application/xml"]
+    assert [media for media, _ in EXAMPLES] == ["application/json", "application/cap+xml", "application/xml", "text/csv"]
 
 
 @pytest.mark.parametrize(("media", "body"), EXAMPLES, ids=[media for media, _ in EXAMPLES])

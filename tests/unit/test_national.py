@@ -9,6 +9,8 @@ from warnhub.alert import Gate, Kind, Level, Scope, Severity, Status, Verdict
 from warnhub.ingest import read_alerts
 from warnhub.ingest.national import is_national
 from warnhub.ingest.tree import parse_xml
+from warnhub.plan.wording import Wording, make_words
+from warnhub.roles import Role
 
 LONG = example("national.xml")
 SHORT = sample("national_short.xml")
@@ -51,6 +53,23 @@ def test_an_update_without_a_namespace_and_with_a_short_identifier() -> None:
     assert [code.value for code in alert.areas[0].codes] == ["990123000000"]  # fourteen digits are twelve, and once is enough
 
 
+def test_words_for_a_channel_are_what_that_channel_says_and_no_other() -> None:
+    alert = taken(
+        read(
+            swap(LONG, "<method>", "<method><methodName>WEIXIN</methodName><message>微信专用文字。</message></method><method>")
+        )
+    )
+    said = {words.channel: words.text for words in alert.spoken}
+    assert set(said) == {"sms", "loudspeaker", "wechat"}
+    wording = Wording("云岭应急", segments=10)
+    for channel in ("sms", "wechat", "push"):
+        text = make_words(wording, alert, channel=channel, role=Role.RESIDENT).text
+        assert {name for name, words in said.items() if words.rstrip("。!！") in text} == ({channel} & set(said)), text
+    spoken = make_words(wording, alert, channel="loudspeaker", role=Role.SPEAKER).text
+    assert "微信专用" not in spoken
+    assert said["loudspeaker"][:4] in spoken
+
+
 def test_named_numbers_are_neither_used_nor_shown() -> None:
     verdict = read(SHORT)
     assert "AUDIENCE_IGNORED" in rules(verdict)
@@ -78,7 +97,7 @@ def test_it_is_told_from_cap_by_what_is_in_it(old: str, new: str, told: bool) ->
         ("<senderCode>99012341600000", "<senderCode>99012333400000", "/alert[1]/senderCode[1]", "SENDER_MISMATCH", Gate.HOLD),
         ("<sender>云岭县气象局", "<sender>", "/alert[1]/sender[1]", "MISSING_REQUIRED_ELEMENT", Gate.REFUSE),
         ("<scope>Public</scope>", "", "/alert[1]", "MISSING_REQUIRED_ELEMENT", Gate.REFUSE),
-        ("<sendTime>2026-06-12 16", "<sendTime>2026/06/12 16", "/alert[1]/sendTime[1]", "TIME_INVALID", Gate.REFUSE),
+        ("<sendTime>2026-06-12 16", "<sendTime>12 June 16", "/alert[1]/sendTime[1]", "TIME_INVALID", Gate.REFUSE),
         ("16:00:00+08:00</sendTime>", "16:00:00</sendTime>", "/alert[1]/sendTime[1]", "TIME_ZONE_ASSUMED", Gate.HOLD),
         ("<status>Actual", "<status>Actuell", "/alert[1]/status[1]", "INVALID_VALUE", Gate.REFUSE),
         ("<severity>Red", "<severity>Unknown", "/alert[1]/info[1]/severity[1]", "LEVEL_UNKNOWN", Gate.HOLD),

@@ -42,10 +42,13 @@ async def post_alert(request: Request, hub: HubDep, agency: AgencyDep) -> Respon
     with INGEST.time():
         verdicts = await read_verdicts(body, media, hub.desk.limits(agency, trust, proven), now)
         received = await take(hub, agency, verdicts, body, media, key)
-    if len(received) == 1:
+    quiet = [one for one in verdicts if one.alert is None]
+    if len(received) == 1 and not quiet:
         return answer(request, received[0])
+    ALERTS.labels(agency.id, "normal").inc(len(quiet))
     status = 200 if all(item.repeated for item in received) else 201
-    return JSONResponse({"alerts": [shown(request, item) for item in received]}, status)
+    readings = [[problem.model_dump() for problem in one.problems] for one in quiet]
+    return JSONResponse({"alerts": [shown(request, item) for item in received], "readings": readings}, status)
 
 
 async def take(

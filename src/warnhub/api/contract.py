@@ -36,9 +36,11 @@ XML = "OASIS CAP 1.0 to 1.2, or the national profile; see docs/guide.md"
 FORMS = {
     "application/cap+xml": XML,
     "application/xml": XML,
+    "text/csv": "readings of water stations or hazard points; UTF-8, UTF-16 or GB18030",
     "application/geo+json": "alerts of the weather service as GeoJSON features",
 }
 OUT = {"/v1/alerts/{uid}.cap": "application/cap+xml", "/v1/alerts/{uid}.national": "application/xml"}
+QUIET = "what was read and is no alert, such as a reading below every threshold: for each, why"
 EVERY = ("401", "422")
 DECIDE = ("403", "409")
 MORE = {
@@ -115,7 +117,9 @@ def describe_post(operation: dict[str, Any]) -> None:
     about = "the same key with the same alert is answered as the first time; with another alert it is refused"
     operation["parameters"] = [{"name": "Idempotency-Key", "in": "header", "schema": key, "description": about}]
     one = {"$ref": REF.format(model="Taken")}
-    many = {"type": "object", "required": ["alerts"], "properties": {"alerts": {"type": "array", "items": one}}}
+    notes = {"type": "array", "items": {"type": "array", "items": {"$ref": REF.format(model="Problem")}}}
+    lists = {"alerts": {"type": "array", "items": one}, "readings": notes | {"description": QUIET}}
+    many = {"type": "object", "required": ["alerts", "readings"], "properties": lists}
     for status, words in (("201", "taken"), ("200", "taken before; nothing happens again")):
         operation["responses"][status] = {
             "description": f"{words}. `alerts` where the document held several",

@@ -15,16 +15,11 @@ from typing import Any, TypeVar
 from warnhub.alert import Gate
 from warnhub.ingest.findings import Findings, spot
 from warnhub.ingest.text import LONG, SHORT, clean_text
-from warnhub.ingest.times import FORM, read_time
+from warnhub.ingest.times import FORM, from_local, read_time
 
 E = TypeVar("E", bound=StrEnum)
 NOISE = re.compile(r"[\s_\-:：*@.]+|[(（\[【].*?[)）\]】]")
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?", re.ASCII)
-LOOSE = re.compile(
-    r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?[T ]*(\d{1,2})[:时時点](\d{1,2})?分?(?::?(\d{1,2})秒?)?(?:\.\d+)?"
-    r"\s*(Z|[+-]\d{2}:?\d{2})?",
-    re.ASCII,
-)
 PACKED = re.compile(r"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})?", re.ASCII)
 EPOCH = (1e9, 4e9)
 NOTHING = frozenset(
@@ -47,14 +42,10 @@ def usual_time(value: object) -> str:
         seconds = value / 1000 if value > EPOCH[1] else float(value)
         return datetime.fromtimestamp(seconds, UTC).isoformat() if EPOCH[0] <= seconds <= EPOCH[1] else str(value)
     text = str(value).strip()
-    if FORM.fullmatch(text):
-        return text
-    found = LOOSE.fullmatch(text) or PACKED.fullmatch(text)
-    if not found:
-        return text
-    year, month, day, hour, minute, second, *zone = found.groups()
-    clock = f"{int(hour):02}:{int(minute or 0):02}:{int(second or 0):02}"
-    return f"{year}-{int(month):02}-{int(day):02}T{clock}{(zone[0] if zone else '') or ''}"
+    if found := PACKED.fullmatch(text):
+        year, month, day, hour, minute, second = found.groups()
+        return f"{year}-{month}-{day}T{hour}:{minute}:{second or '00'}"
+    return text if FORM.fullmatch(text) else from_local(text) or text
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from warnhub.alert import MAX_POINTS, MAX_POLYGONS, Alert, Gate, Problem, Verdict
 from warnhub.ingest.rules import RULES
+from warnhub.logs import redact_text
 
 MOST_PROBLEMS = 200
 ORDER = {Gate.REFUSE: 0, Gate.HOLD: 1, Gate.ACCEPT: 2}
@@ -36,6 +37,8 @@ class Limits:
     home  (west, south, east, north) degrees of the county: coordinates that only touch it when swapped are held
     datum  of the source's coordinates: `wgs84`, or `gcj02`, which is turned back
     signed  the body must carry a signature made with one of `certificates` (PEM, pinned for this source)
+    sender    who sends it, for forms that may leave that out
+    stations  the county's stations and points by code, with what their readings leave out
     """
 
     max_bytes: int = 8_000_000
@@ -48,6 +51,8 @@ class Limits:
     datum: str = "wgs84"
     signed: bool = False
     certificates: tuple[str, ...] = ()
+    sender: str | None = None
+    stations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Unreadable(Exception):
@@ -59,9 +64,9 @@ class Unreadable(Exception):
 
 
 def problem(path: str, rule: str, value: object = "", detail: str = "", gate: Gate | None = None) -> Problem:
-    """The `Problem` of breaking `rule` at `path`."""
+    """The `Problem` of breaking `rule` at `path`; it is logged and shown, so of telephone numbers only the last digits stay."""
     entry = RULES[rule]
-    path, text, detail = (whole(part) for part in (path, str(value), detail))
+    path, text, detail = (whole(redact_text(part)) for part in (path, str(value), detail))
     return Problem(path=path, rule=rule, message=entry.message(detail), value=text, gate=gate or entry.gate)
 
 
@@ -138,10 +143,15 @@ class Findings:
             self.add(where, "TOO_MANY", len(items), f"most {most}")
         return list(items[:most])
 
-    def verdict(self, build: Callable[[], Alert], where: Where = "/") -> Verdict:
-        """Build the alert unless it is refused already; the gravest problems come first."""
+    def take(self, other: "Findings") -> None:
+        """What was found of something that belongs together with this."""
+        self.problems += other.problems
+        self.gate = min(self.gate, other.gate, key=ORDER.__getitem__)
+
+    def verdict(self, build: Callable[[], Alert] | None, where: Where = "/") -> Verdict:
+        """Build the alert unless it is refused already or there is none to build; the gravest problems come first."""
         alert = None
-        if self.gate is not Gate.REFUSE:
+        if build and self.gate is not Gate.REFUSE:
             try:
                 alert = build()
             except ValidationError as error:

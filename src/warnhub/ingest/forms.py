@@ -11,12 +11,16 @@ from typing import Any, NamedTuple
 from lxml import etree
 
 from warnhub.alert import Problem, Verdict
+from warnhub.ingest import geology, hydrology
 from warnhub.ingest.cap import NAMESPACES, read_cap
 from warnhub.ingest.findings import Limits, Unreadable, add_problems, local, refusal
+from warnhub.ingest.forecast import is_forecast, read_forecast
 from warnhub.ingest.national import is_national, read_national
 from warnhub.ingest.native import is_native, parse_json, read_native
 from warnhub.ingest.nws import is_nws, read_nws
 from warnhub.ingest.signature import judge_signatures
+from warnhub.ingest.stations import is_column
+from warnhub.ingest.table import Table, parse_table
 from warnhub.ingest.tree import parse_xml
 
 Document = Any
@@ -32,7 +36,8 @@ XML = frozenset(
         "application/emergency+xml",
     )
 )
-MEDIA = JSON | XML
+CSV = frozenset(("text/csv", "application/csv", "text/tab-separated-values", "application/vnd.ms-excel"))
+MEDIA = JSON | XML | CSV
 """What an agency may POST; a file without a type is told by its content."""
 UNSAID = frozenset(("", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded"))
 BLANK = b" \t\r\n\0\xef\xbb\xbf\xff\xfe"
@@ -42,7 +47,8 @@ WRAPPERS = frozenset(("feed", "rss", "RDF", "EDXLDistribution"))
 class Form(NamedTuple):
     """A form: its name, the media types it comes under, how its document is told, and its reader.
 
-    `told` and `read` get an lxml root of XML forms and the decoded value of JSON forms; `read` yields one verdict an alert.
+    `told` and `read` get the lxml root of XML forms, the decoded value of JSON forms and the table of CSV forms; `read` yields
+    one verdict an alert.
     """
 
     name: str
@@ -86,9 +92,14 @@ def read_natives(values: Document, limits: Limits, now: datetime | None) -> Iter
 
 
 FORMS: tuple[Form, ...] = (
+    Form("forecast", JSON, is_forecast, read_forecast),
+    Form("hydrology", JSON, hydrology.is_hydrology, hydrology.read_hydrology),
+    Form("geology", JSON, geology.is_geology, geology.read_geology),
     Form("native", JSON, is_native, lambda value, limits, now: iter([read_native(value, limits, now)])),
     Form("native array", JSON, is_native_list, read_natives),
     Form("nws", JSON, is_nws, read_nws),
+    Form("hydrology table", CSV, hydrology.is_table, hydrology.read_table),
+    Form("geology table", CSV, geology.is_table, geology.read_table),
     Form("national", XML, is_national, lambda root, limits, now: iter([read_national(root, limits, now)])),
     Form("cap", XML, is_cap, lambda root, limits, now: iter([read_cap(root, limits, now)])),
     Form("cap in a wrapper", XML, holds_cap, read_enclosed),
@@ -116,10 +127,10 @@ def take_all(body: bytes, kind: str, limits: Limits, now: datetime | None) -> li
     start = body.lstrip(BLANK)[:1]
     if not start:
         raise Unreadable("BODY_EMPTY")
-    family = XML if start == b"<" else JSON
+    family = family_of(body, kind, start)
     if kind not in family | UNSAID:
         raise Unreadable("MEDIA_UNSUPPORTED", "the body is another form", value=kind)
-    document = parse_xml(body, limits.max_elements) if family is XML else parse_json(body)
+    document = parse_document(body, family, limits)
     form = next((one for one in FORMS if one.media is family and one.told(document)), None)
     if form is None:
         raise Unreadable("FORM_NOT_READ", title(document), f"/{title(document)}[1]" if family is XML else "/")
@@ -141,6 +152,23 @@ def check_trust(document: Document, limits: Limits, now: datetime | None) -> lis
     return []
 
 
+def family_of(body: bytes, kind: str, start: bytes) -> frozenset[str]:
+    """XML, JSON or CSV: by the first character, and for text by what it was sent as, or by a comma in its first line."""
+    if start in (b"<", b"{", b"["):
+        return XML if start == b"<" else JSON
+    if kind in CSV:
+        return CSV
+    text = kind in UNSAID and not body.startswith((b'"', b"-")) and any(one in body[:4_000] for one in (b",", b"\t", b";"))
+    return CSV if text else JSON
+
+
+def parse_document(body: bytes, family: frozenset[str], limits: Limits) -> Document:
+    """What the readers of a family read."""
+    if family is XML:
+        return parse_xml(body, limits.max_elements)
+    return parse_table(body, limits.max_elements, is_column) if family is CSV else parse_json(body)
+
+
 def kind_of(media: str | None) -> str:
     """The bare media type, lower case. Raises `Unreadable` for one no form comes under."""
     kind = (media or "").split(";")[0].strip().lower()
@@ -153,6 +181,8 @@ def title(document: Document) -> str:
     """What a document calls itself: the root element, or the keys of an object."""
     if isinstance(document, etree._Element):
         return local(document)
+    if isinstance(document, Table):
+        return f"table of {', '.join(document.headers[:5])}"[:200]
     if isinstance(document, dict):
         named = document.get("type")
         keys = ", ".join(re.sub(r"[^\w@.-]", "?", key) for key in list(document)[:5])

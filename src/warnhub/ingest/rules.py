@@ -106,6 +106,24 @@ RULES: dict[str, Rule] = {
     "INVALID_URI": Rule(H, "资源地址有误", "this is not a URI"),
     "INVALID_DEREF_URI": Rule(H, "内嵌资源不是 base64", "the embedded resource is not base64"),
     "INVALID_SIZE": Rule(A, "资源大小不是字节数", "the size is not a number of bytes"),
+    # readings
+    "READING_BELOW": Rule(A, "读数低于全部阈值,不构成预警", "below every threshold: no alert"),
+    "READING_OLDER": Rule(A, "同站已有更新的读数,不构成预警", "a newer reading of the same station is here: no alert"),
+    "READING_STALE": Rule(A, "读数已过时,不构成预警", "the reading is too old to warn of: no alert"),
+    "READING_EMPTY": Rule(A, "没有读数,不构成预警", "nothing was measured: no alert"),
+    "LEVEL_DERIVED": Rule(A, "颜色由读数与阈值得出", "the colour follows from the value and its threshold"),
+    "THRESHOLDS_ORDER": Rule(H, "阈值高低颠倒,须人工核对", "a graver threshold is below a lesser one"),
+    "UNIT_UNKNOWN": Rule(H, "单位未知,按默认单位读取", "an unknown unit: read in the table's own"),
+    "PARAMETER_UNKNOWN": Rule(H, "未知的监测要素", "nobody here knows what was measured"),
+    "SENDER_ASSUMED": Rule(A, "未写明发布单位,以站点代之", "no sender is named: the station stands for it"),
+    "AREA_ASSUMED": Rule(
+        H, "区域由发布单位或测站所在地推定,须人工确认", "the area is a guess by the place of sender or station"
+    ),
+    "JOINT_MISSING": Rule(H, "该级别须两部门联合发布,来文只有一方", "this level is issued by two offices; one is missing"),
+    "STATION_TWICE": Rule(R, "测站表中编码重复", "the table names a station twice"),
+    "TEXT_ENCODING": Rule(R, "文字编码无法识别", "this is no text in UTF-8, UTF-16 or GB18030"),
+    "TABLE_UNKNOWN": Rule(R, "没有可识别的表头", "no line names columns that are known"),
+    "TABLE_INVALID": Rule(R, "不是有效的 CSV", "this is not valid CSV"),
     # places
     "AREA_BY_CODE": Rule(H, "没有几何范围,只有其他体系的区域编码,须人工确认", "no geometry: a person must place these codes"),
     "NO_AREA": Rule(H, "没有可定位的区域", "no area can be placed"),

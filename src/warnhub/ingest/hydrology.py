@@ -1,0 +1,100 @@
+"""Water stations' readings and flood bulletins, as JSON or CSV → `Alert`; what the names and levels are is `hydrology.yaml`.
+
+JSON is one record, a list of them, or an object with a list under `readings` (or `data`, `stations`, …) whose other fields
+hold for all. CSV has one record a line. A record is long (`parameter`, `value`, `unit`) or wide (`水位`, `流量`), and may
+state a level, its words and its areas itself; what it does not is taken from the county's table of stations.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from warnhub.alert import Verdict
+from warnhub.ingest.fields import Record, bare_name
+from warnhub.ingest.findings import Findings, Limits, Unreadable, refusal, spot
+from warnhub.ingest.measured import judge_readings
+from warnhub.ingest.readings import make_record, read_reading, split_hours
+from warnhub.ingest.scales import Book, read_book
+from warnhub.ingest.table import Table
+
+FORM = "hydrology"
+TELLING = ("parameter", "value", "level", "thresholds", "headline", "description")
+
+
+def is_record(value: Any, book: Book) -> bool:
+    """Whether an object is a record of this form: it names its station, and what was measured or warned of."""
+    if not isinstance(value, Mapping):
+        return False
+    bare = {bare_name(str(key)) for key in value}
+    measured = any(book.scale_of(one) or book.scale_of(split_hours(one)[0]) for one in bare)
+    return says(bare, book, "station") and (measured or any(says(bare, book, name) for name in TELLING))
+
+
+def says(bare: set[str], book: Book, name: str) -> bool:
+    """Whether any of these names is the field's."""
+    return any(bare_name(one) in bare for one in book.names[name])
+
+
+def records_of(value: Any, book: Book) -> tuple[str, list[Any]] | None:
+    """Where the records stand and what they are; None where there is no list of them."""
+    if isinstance(value, list):
+        return "", value
+    if isinstance(value, Mapping):
+        bare = {bare_name(str(key)): str(key) for key in value}
+        for name in map(bare_name, book.names["readings"]):
+            if isinstance(value.get(bare.get(name, "")), list):
+                return bare[name], value[bare[name]]
+    return None
+
+
+def holds_records(value: Any, book: Book) -> bool:
+    """Whether this is a record, or a list or an object that holds some."""
+    if is_record(value, book):
+        return True
+    found = records_of(value, book)
+    return found is not None and any(is_record(one, book) for one in found[1])
+
+
+def read_records(value: Any, book: Book, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
+    """One verdict for each alert and for each reading that is none."""
+    found = records_of(value, book)
+    if found is None or (is_record(value, book) and not any(is_record(one, book) for one in found[1])):
+        place, records, above = "", [value], None
+    else:
+        place, records = found
+        head = {key: one for key, one in value.items() if key != place} if isinstance(value, Mapping) else {}
+        above = Record(head, "", book.names, Findings(limits, now)) if head else None
+    readings = []
+    for at, one in enumerate(records):
+        base = "" if records == [value] else spot(place, at)
+        if isinstance(one, Mapping):
+            readings.append(read_reading(make_record(one, base, book, above, limits, now), book))
+        else:
+            yield refusal(Unreadable("FORM_NOT_READ", type(one).__name__, base).problem)
+    yield from judge_readings(readings, now)
+
+
+def is_hydrology(value: Any) -> bool:
+    """Whether this JSON is of water stations."""
+    return holds_records(value, read_book(FORM))
+
+
+def read_hydrology(value: Any, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
+    """One verdict for each alert and for each reading that is none."""
+    return read_records(value, read_book(FORM), limits, now)
+
+
+def is_table(table: Table) -> bool:
+    """Whether this CSV is of water stations."""
+    return is_record(dict.fromkeys(table.headers), read_book(FORM))
+
+
+def read_table(table: Table, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
+    """One verdict for each alert and for each line that is none."""
+    return read_rows(table, read_book(FORM), limits, now)
+
+
+def read_rows(table: Table, book: Book, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
+    """The verdicts on the lines of a table."""
+    rows = [make_record(row.cells, f"row[{row.line}]", book, None, limits, now) for row in table.rows]
+    return judge_readings([read_reading(row, book) for row in rows], now)
