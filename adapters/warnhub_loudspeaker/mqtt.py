@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
@@ -122,6 +123,11 @@ class Mqtt:
         except (VoiceError, OSError) as error:
             log.warning("no recording, the devices are sent the words: %s", error)
             return None
+
+    async def speech(self, text: str) -> Path | None:
+        """The recording of `text`, to be listened to at the desk."""
+        clip = await self.recorded(text)
+        return clip.path if clip else None
 
     def shaped(self, message: Outgoing) -> Outgoing:
         """With the repeat and the volume of this place, where it has its own."""

@@ -32,6 +32,7 @@ from warnhub.feedback.clock import Clock
 from warnhub.feedback.escalation import Escalation
 from warnhub.feedback.receipts import Receipts
 from warnhub.ingest.stations import load_stations
+from warnhub.feedback.steering import Steering
 from warnhub.monitor.board import Board
 from warnhub.monitor.metrics import PARTS_FAILED
 from warnhub.monitor.watch import Monitor
@@ -67,6 +68,7 @@ class Hub:
     providers: dict[str, Provider]
     desk: Desk
     planner: Planner
+    steering: Steering
     wordbook: Wordbook
     living: Living
     worker: Worker
@@ -225,6 +227,7 @@ async def make_hub(
         providers=providers,
         desk=Desk(store, settings, places, policies, load_stations(settings.stations)),
         planner=planner,
+        steering=Steering(store, planner),
         wordbook=wordbook,
         living=living,
         worker=worker,

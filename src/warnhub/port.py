@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, overload, runtime_checkable
 
 import httpx
@@ -265,6 +266,14 @@ class Channel(Protocol):
     async def send(self, message: Outgoing) -> Receipt:
         """Hand `message` to the provider, once. Raise `SendError` if it is not certainly taken."""
         ...
+
+
+@runtime_checkable
+class Speaks(Protocol):
+    """A channel that says things aloud, and can be listened to at the desk."""
+
+    async def speech(self, text: str) -> Path | None:
+        """The recording of `text`, made if there is none; None if there is no voice for it."""
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from playwright.async_api import Browser, Page, async_playwright
-from stage import NOW, PASSWORD, Hand, Hub, build_county, find_person, open_hub, serving
+from stage import NOW, PASSWORD, Hand, Hub, build_county, find_more, open_hub, serving
 from tour import STOPS, WIDTHS, Stop
 from window import FLAGS, PICTURES
 
@@ -83,7 +83,7 @@ async def run(asked: argparse.Namespace) -> int:
         path = Path(folder) / "county.sqlite3"
         given = await build_county(path)
         hub = await open_hub(path, Hand(NOW))
-        given["person"] = await find_person(hub, given["living"])
+        given = await find_more(hub, given)
         count = await stage(hub, given, asked)
         await hub.close()
     print(f"{count} pictures in {PICTURES} ({time.monotonic() - started:.0f} s)")

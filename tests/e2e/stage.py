@@ -21,6 +21,7 @@ from warnhub.crypto import KeyRing, make_key
 from warnhub.desk import Desk, Received
 from warnhub.dispatch.wordbook import Wordbook
 from warnhub.feedback.acks import Ack, Acks, Evidence
+from warnhub.feedback.steering import Steering
 from warnhub.monitor.board import Board
 from warnhub.monitor.watch import Monitor
 from warnhub.plan.audience import Places
@@ -76,6 +77,7 @@ class Hub:
     providers: dict[str, Provider]
     desk: Desk
     planner: Planner
+    steering: Steering
     wordbook: Wordbook
     acks: Acks
     monitor: Monitor
@@ -106,6 +108,7 @@ async def open_hub(path: Path, hand: Hand, **given: Any) -> Hub:
         places = await Places.load(conn)
     policies, providers = await load_policies(store), make_providers()
     wordbook = Wordbook(store, policies, settings.county)
+    planner = Planner(store, places, policies, by_channel(providers))
     return Hub(
         settings=settings,
         store=store,
@@ -114,7 +117,8 @@ async def open_hub(path: Path, hand: Hand, **given: Any) -> Hub:
         policies=policies,
         providers=providers,
         desk=Desk(store, settings, places, policies),
-        planner=Planner(store, places, policies, by_channel(providers)),
+        planner=planner,
+        steering=Steering(store, planner),
         wordbook=wordbook,
         acks=Acks(store),
         monitor=Monitor(store, places),
@@ -166,6 +170,13 @@ async def number_of(hub: Hub, uid: str | None) -> int:
         found = await find_warning(conn, uid or "")
     assert found
     return found.id
+
+
+async def find_more(hub: Hub, given: dict[str, str]) -> dict[str, str]:
+    """What further pages are about: somebody who has not confirmed, a township with villages."""
+    async with hub.store.read() as conn:
+        town = await conn.scalar(text("SELECT id FROM area WHERE level = 9 ORDER BY code LIMIT 1"))
+    return given | {"person": await find_person(hub, given["living"]), "town": str(town)}
 
 
 async def find_person(hub: Hub, uid: str) -> str:

@@ -20,6 +20,7 @@ class Stop:
 STOPS = (
     Stop("login", "/login", ""),
     Stop("now", ""),
+    Stop("wall", "/wall"),
     Stop("warning-living", "/warnings/{living}"),
     Stop("warning-pending", "/warnings/{pending}"),
     Stop("warning-held", "/warnings/{held}"),
@@ -29,6 +30,10 @@ STOPS = (
     Stop("release-drill", "/warnings/{drill}/release"),
     Stop("reject", "/warnings/{held}/reject"),
     Stop("cancel", "/warnings/{living}/cancel"),
+    Stop("map-town", "/warnings/{living}?place={town}"),
+    Stop("faults", "/warnings/{living}/faults?provider=sms.aliyun&code=MOBILE_NOT_ON_SERVICE"),
+    Stop("pause", "/warnings/{living}/pause"),
+    Stop("resend", "/warnings/{living}/resend"),
     Stop("person", "/warnings/{living}/people/{person}"),
     Stop("lost", "/nowhere"),
 )

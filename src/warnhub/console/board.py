@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from warnhub.console.hub import Hub
-from warnhub.monitor.summary import Summary
+from warnhub.console.pace import seconds_left
+from warnhub.monitor.selfcheck import Health, read_health
+from warnhub.monitor.summary import Funnel, Summary
 from warnhub.plan.assess import DRILLED
+from warnhub.store.answers import Village, silent_villages
 from warnhub.store.overview import (
     Approval,
     Incident,
@@ -17,14 +20,18 @@ from warnhub.store.overview import (
     list_incidents,
     open_warnings,
 )
+from warnhub.store.pauses import Pause, find_pause
 from warnhub.store.warnings import Warning, warning_alert
 
 FRESH = 1.5
+SILENT = 12
+"""Villages of a warning that are named on the first page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A warning on the list. What waits has `reasons` and `approvals`, what lives has a `summary`."""
+    """A warning on the list. What waits has `reasons` and `approvals`; what lives has a `summary`, the villages nobody has
+    answered from, how long what remains will take (None: nobody can carry it), and its pause if somebody holds it still."""
 
     warning: Warning
     agency: str
@@ -32,6 +39,22 @@ class Entry:
     reasons: list[str] = field(default_factory=list)
     approvals: list[Approval] = field(default_factory=list)
     drill: bool = False
+    silent: list[Village] = field(default_factory=list)
+    left: float | None = 0.0
+    pause: Pause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One provider: what it carries for the warnings that live, and whether it is stopped."""
+
+    name: str
+    channel: str
+    funnel: Funnel
+    stopped: str
+    waiting: int
+    oldest: float
+    rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +65,8 @@ class Board:
     living: list[Entry]
     incidents: list[Incident]
     notices: list[str]
+    health: Health | None = None
+    lines: list[Line] = field(default_factory=list)
 
     @property
     def waiting(self) -> int:
@@ -85,9 +110,29 @@ class Boards:
                 drill = alert.status in DRILLED
                 pending.append(Entry(warning, names[warning.agency_id], None, reasons, approvals, drill))
             incidents = await list_incidents(conn)
-        living = []
-        for warning in (one for one in found if one.state != "pending"):
-            summary = await self.hub.monitor.summary(warning.uid)
-            if summary:
-                living.append(Entry(warning, names[warning.agency_id], summary))
-        return Board(pending, living, incidents, self.hub.notices)
+            health = await read_health(conn, found, await self.hub.store.now(conn))
+        living = [await self.read_living(one, names[one.agency_id]) for one in found if one.state != "pending"]
+        kept = [entry for entry in living if entry.summary]
+        return Board(pending, kept, incidents, self.hub.notices, health, self.read_lines(kept, incidents, health))
+
+    async def read_living(self, warning: Warning, agency: str) -> Entry:
+        """One that lives."""
+        summary = await self.hub.monitor.summary(warning.uid)
+        async with self.hub.store.read() as conn:
+            silent = await silent_villages(conn, warning.id, SILENT)
+            pause = await find_pause(conn, warning.id)
+        left = seconds_left(summary, self.hub.providers) if summary else None
+        return Entry(warning, agency, summary, silent=silent, left=left, pause=pause)
+
+    def read_lines(self, living: list[Entry], incidents: list[Incident], health: Health) -> list[Line]:
+        """Every provider there is."""
+        stopped = {incident.provider: incident.code for incident in incidents}
+        queues = {queue.provider: queue for queue in health.queues}
+        lines = []
+        for name, provider in sorted(self.hub.providers.items()):
+            parts = [p.funnel for e in living if e.summary for p in e.summary.providers if p.key == name]
+            whole = Funnel(**{field: sum(getattr(part, field) for part in parts) for field in Funnel.model_fields})
+            queue = queues.get(name)
+            waiting, oldest = (queue.waiting, queue.oldest) if queue else (0, 0.0)
+            lines.append(Line(name, provider.channel, whole, stopped.get(name, ""), waiting, oldest, provider.settings.rate))
+        return lines

@@ -12,7 +12,7 @@ from warnhub.console.scene import PAGE, Frame, Scene
 from warnhub.console.visit import Visit
 from warnhub.plan.assess import DRILLED
 from warnhub.plan.segments import billed_segments
-from warnhub.port import LINK
+from warnhub.port import LINK, Speaks
 from warnhub.store import tables
 from warnhub.store.answers import Asked, count_tellings, list_asked
 from warnhub.store.holds import find_hold
@@ -52,6 +52,9 @@ async def show_warning(visit: Visit) -> Response:
             tables.alert.select().with_only_columns(tables.alert.c.problems).where(tables.alert.c.id == scene.warning.alert_id)
         )
     given["previews"] = await preview_words(visit, scene)
+    given["placed"] = number(visit.request.query_params.get("place", ""))
+    given["speaks"] = any(isinstance(provider.adapter, Speaks) for provider in visit.hub.providers.values())
+    given |= await visit.console.scenes.pictures(visit.console, frame, given["placed"])
     return visit.page("warning.html", **shared(visit.may("duty"), scene), **given)
 
 
@@ -64,6 +67,8 @@ def shared(acts: bool, scene: Scene) -> dict[str, Any]:
         "agency": scene.agency,
         "area": area_words(scene.alert),
         "asked_open": scene.left,
+        "pause": scene.pause,
+        "left": scene.seconds,
     }
 
 

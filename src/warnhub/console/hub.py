@@ -9,6 +9,7 @@ from warnhub.crypto import KeyRing
 from warnhub.desk import Desk
 from warnhub.dispatch.wordbook import Wordbook
 from warnhub.feedback.acks import Acks
+from warnhub.feedback.steering import Steering
 from warnhub.monitor.board import Card
 from warnhub.monitor.summary import Summary
 from warnhub.plan.audience import Places
@@ -53,6 +54,8 @@ class Hub(Field, Protocol):
     def store(self) -> Store: ...
     @property
     def desk(self) -> Desk: ...
+    @property
+    def steering(self) -> Steering: ...
     @property
     def places(self) -> Places: ...
     @property

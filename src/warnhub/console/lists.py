@@ -21,3 +21,9 @@ async def show_list(visit: Visit) -> Response:
     more = older[PAGE - 1].id if len(older) > PAGE else None
     board = await visit.console.boards.look(fresh=0.2)
     return visit.page("list.html", board=board, ended=ended, more=more, acts=visit.may("duty"))
+
+
+async def show_wall(visit: Visit) -> Response:
+    """What is seen from three metres: warnings that live, in few and large figures."""
+    board = await visit.console.boards.look(fresh=0.2)
+    return visit.page("wall.html", board=board, acts=False)

@@ -18,7 +18,11 @@ class Item:
 GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
     (
         "watch",
-        (Item("now", "", "n"), Item("holds", "/held", "h")),
+        (
+            Item("now", "", "n"),
+            Item("wall", "/wall", "w"),
+            Item("holds", "/held", "h"),
+        ),
     ),
 )
 """Groups are named by the messages `menu.group.<name>`. A new page of the desk adds its line here."""

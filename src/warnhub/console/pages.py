@@ -7,7 +7,18 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from warnhub.console import decisions, details, doors, holds, lists, people, relief, stream
+from warnhub.console import (
+    decisions,
+    details,
+    doors,
+    faults,
+    holds,
+    lists,
+    people,
+    relief,
+    steer,
+    stream,
+)
 from warnhub.console.assets import serve_asset
 from warnhub.console.hub import Hub
 from warnhub.console.visit import Console, Visit
@@ -43,6 +54,8 @@ ROUTES: tuple[tuple[str, str, str, Page], ...] = (
     ("POST", "/logout", "viewer", doors.log_out),
     ("GET", "", "viewer", lists.show_list),
     ("GET", "/stream", OPEN, stream.stream_list),
+    ("GET", "/wall", "viewer", lists.show_wall),
+    ("GET", "/wall/stream", OPEN, stream.stream_wall),
     ("GET", WARNING, "viewer", details.show_warning),
     ("GET", WARNING + "/stream", OPEN, stream.stream_warning),
     ("GET", WARNING + "/people/{person}", "viewer", people.show_person),
@@ -50,6 +63,10 @@ ROUTES: tuple[tuple[str, str, str, Page], ...] = (
     ("GET", "/held", "viewer", holds.show_holds),
     ("GET", WARNING + "/settle", "duty", holds.ask_settle),
     ("POST", WARNING + "/settle", "duty", holds.do_settle),
+    ("GET", WARNING + "/faults", "viewer", faults.show_faults),
+    ("GET", WARNING + "/speech", "viewer", steer.show_speech),
+    *(("GET", f"{WARNING}/{act}", "duty", steer.ask_steer) for act in steer.ACTS),
+    *(("POST", f"{WARNING}/{act}", "duty", steer.do_steer) for act in steer.ACTS),
     ("GET", WARNING + "/release", "duty", decisions.ask_release),
     ("POST", WARNING + "/release", "duty", decisions.do_release),
     ("GET", WARNING + "/reject", "duty", decisions.ask_reject),

@@ -4,16 +4,19 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from warnhub.alert import Alert
 from warnhub.console.hub import Hub
+from warnhub.console.maps import Atlas, Sheet
+from warnhub.console.pace import Pace, Paces, seconds_left
 from warnhub.console.strings import has_words
 from warnhub.console.timeline import Line, read_timeline
 from warnhub.monitor.summary import Funnel, Part, Summary
 from warnhub.plan.assess import DRILLED
 from warnhub.store.answers import Asked, Call, Village, count_tellings, list_asked, list_calls, silent_villages
 from warnhub.store.overview import agency_names
+from warnhub.store.pauses import Pause, find_pause
 from warnhub.store.warnings import Warning, find_warning, warning_alert
 
 FRESH = 1.5
@@ -43,6 +46,8 @@ class Scene:
     silent: list[Village]
     asked: list[Asked]
     tellings: dict[int, int]
+    pause: Pause | None = None
+    seconds: float | None = None
 
     @property
     def events(self) -> list[Line]:
@@ -90,7 +95,18 @@ class Frame:
     at: float = -1e9
     scene: Scene | None = None
     drawn: dict[Any, dict[str, str]] = field(default_factory=dict)
+    sheets: dict[int | None, Sheet | None] = field(default_factory=dict)
+    pace: Pace | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Drawer(Protocol):
+    """What maps and paces are drawn with."""
+
+    @property
+    def atlas(self) -> Atlas: ...
+    @property
+    def paces(self) -> Paces: ...
 
 
 class Scenes:
@@ -107,7 +123,7 @@ class Scenes:
             if time.monotonic() - frame.at >= fresh:
                 frame.scene = await self.read(uid, fresh)
                 frame.at = time.monotonic()
-                frame.drawn = {}
+                frame.drawn, frame.sheets = {}, {}
                 self.forget()
         if frame.scene is None:
             self.frames.pop(uid, None)
@@ -118,6 +134,16 @@ class Scenes:
         """Keep what was read last."""
         for uid in sorted(self.frames, key=lambda uid: self.frames[uid].at)[:-KEPT]:
             del self.frames[uid]
+
+    async def pictures(self, console: Drawer, frame: Frame, place: int | None = None) -> dict[str, Sheet | Pace | None]:
+        """The map of a warning, of the county or of one place, and its pace; both kept with the frame."""
+        scene = frame.scene
+        assert scene is not None
+        if place not in frame.sheets:
+            async with self.hub.store.read() as conn:
+                frame.sheets[place] = await console.atlas.draw(conn, scene.alert, place, scene.warning.id)
+                frame.pace = await console.paces.look(conn, scene.warning.id, scene.warning.released_at, scene.summary.planned)
+        return {"sheet": frame.sheets[place], "pace": frame.pace}
 
     async def read(self, uid: str, fresh: float) -> Scene | None:
         """Everything of a warning that its page shows."""
@@ -138,4 +164,6 @@ class Scenes:
                 silent=await silent_villages(conn, warning.id),
                 asked=asked,
                 tellings=await count_tellings(conn, warning.id, [one.recipient for one in asked]),
+                pause=await find_pause(conn, warning.id),
+                seconds=seconds_left(summary, self.hub.providers),
             )

@@ -18,20 +18,30 @@ HEARTBEAT = 4.0
 CHECK = 30.0
 """Seconds after which a session is looked at again: a forced logout ends open pages too."""
 
-PARTS = ("state", "tiles", "calls", "funnel", "asked", "channels", "towns", "silent", "latency", "events")
+PARTS = ("state", "tiles", "calls", "funnel", "asked", "channels", "towns", "silent", "latency", "events", "map", "pace")
 RELOAD = b"event: reload\ndata: 1\n\n"
 Draw = Callable[[], Awaitable[dict[str, str] | None]]
 
 
 async def stream_list(visit: Visit) -> Response:
-    """The list."""
+    """The first page."""
+    return stream_board(visit, "board")
+
+
+async def stream_wall(visit: Visit) -> Response:
+    """The wall."""
+    return stream_board(visit, "wall")
+
+
+def stream_board(visit: Visit, part: str) -> Response:
+    """What is drawn from the board."""
     console, lang, acts = visit.console, visit.lang, visit.may("duty")
 
     async def draw() -> dict[str, str]:
         board = await console.boards.look()
-        if (lang, acts) not in console.boards.drawn:
-            console.boards.drawn[lang, acts] = console.draw("parts/board.html", lang, board=board, acts=acts)
-        return {"board": console.boards.drawn[lang, acts]}
+        if (part, lang, acts) not in console.boards.drawn:
+            console.boards.drawn[part, lang, acts] = console.draw(f"parts/{part}.html", lang, board=board, acts=acts)
+        return {part: console.boards.drawn[part, lang, acts]}
 
     return stream(visit, draw)
 
@@ -49,8 +59,9 @@ async def stream_warning(visit: Visit) -> Response:
         if len(states) > 1:
             return None
         if (lang, acts) not in frame.drawn:
-            given = shared(acts, frame.scene) | first_page(frame.scene)
-            frame.drawn[lang, acts] = {part: console.draw(f"parts/{part}.html", lang, **given) for part in PARTS}
+            given = shared(acts, frame.scene) | first_page(frame.scene) | await console.scenes.pictures(console, frame)
+            shown = [part for part in PARTS if part != "map" or given["sheet"]]
+            frame.drawn[lang, acts] = {part: console.draw(f"parts/{part}.html", lang, **given) for part in shown}
         return frame.drawn[lang, acts]
 
     return stream(visit, draw)

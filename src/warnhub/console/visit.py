@@ -19,9 +19,11 @@ from warnhub.console.assets import asset_name, pack_response
 from warnhub.console.board import Boards
 from warnhub.console.forecast import Forecasts
 from warnhub.console.hub import Hub
+from warnhub.console.maps import Atlas
 from warnhub.console.masks import mask, unmask
 from warnhub.console.menu import Item, current_item, menu_of
 from warnhub.console.origin import origin_of
+from warnhub.console.pace import Paces
 from warnhub.console.scene import Scenes
 from warnhub.console.shapes import NUMERALS, SHAPES
 from warnhub.console.strings import LANGUAGES, say
@@ -68,6 +70,8 @@ class Console:
         self.forecasts = Forecasts(hub)
         self.boards = Boards(hub)
         self.scenes = Scenes(hub)
+        self.atlas = Atlas(hub.places)
+        self.paces = Paces()
         self.env = Environment(
             loader=PackageLoader("warnhub.console"),
             autoescape=True,

@@ -53,6 +53,7 @@ async def claim_batch(tx: Tx, provider: str, lanes: Sequence[int], node: str, le
                 text(
                     "UPDATE batch SET state = 1, attempt = attempt + 1, leased_by = :node, lease_until = :until WHERE id = ("
                     "SELECT id FROM batch WHERE provider = :p AND state = 0 AND lane = :lane AND due_at <= :now "
+                    "AND warning_id NOT IN (SELECT warning_id FROM pause) "
                     f"ORDER BY rank, id LIMIT 1 {skip}) RETURNING {COLUMNS}"
                 ),
                 {"node": node, "until": tx.now + lease_ms, "p": provider, "lane": lane, "now": tx.now},

@@ -378,6 +378,15 @@ latency = Table(
     sqlite_with_rowid=False,
 )
 
+pause = Table(
+    "pause",
+    metadata,
+    Column("warning_id", Id, primary_key=True, autoincrement=False),
+    Column("at", Time, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("why", Text, nullable=False),
+)
+
 timer = Table(
     "timer",
     metadata,
@@ -447,6 +456,10 @@ user = Table(
     Column("token", Text, unique=True),
     Column("created_at", Time, nullable=False),
     Column("disabled_at", Time),
+    Column("scope", Text),
+    Column("secret", LargeBinary),
+    Column("step", BigInteger),
+    Column("subject", Text, unique=True),
 )
 
 session = Table(
