@@ -31,8 +31,8 @@ from warnhub.feedback.acks import Acks
 from warnhub.feedback.clock import Clock
 from warnhub.feedback.escalation import Escalation
 from warnhub.feedback.receipts import Receipts
-from warnhub.ingest.stations import load_stations
 from warnhub.feedback.steering import Steering
+from warnhub.ingest.stations import load_stations
 from warnhub.monitor.board import Board
 from warnhub.monitor.metrics import PARTS_FAILED
 from warnhub.monitor.watch import Monitor
