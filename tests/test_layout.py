@@ -27,6 +27,7 @@ LONGER = {"src/warnhub/port.py": 500, "src/warnhub/store/tables.py": 500}
 ADAPTER_LINES = 150
 # Where a bug in our own code is caught, so that it cannot stop a warning: nothing is sent or recorded as sent because of it.
 BOUNDARIES = {
+    "src/warnhub/bus/kafka.py": 1,  # the same, read from a topic
     "src/warnhub/bus/local.py": 1,  # one outbox entry: tried again, then buried and shown
     "src/warnhub/console/pages.py": 1,  # one request: a page that says so, and the reason in the log
     "src/warnhub/dispatch/handover.py": 1,  # one message: it becomes unknown

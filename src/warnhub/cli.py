@@ -12,7 +12,7 @@ from warnhub.commands.desk import audit, drill, incident, policy
 from warnhub.commands.directory import imports
 from warnhub.commands.letters import letters
 from warnhub.commands.people import user
-from warnhub.commands.serving import channels, db, key, serve
+from warnhub.commands.serving import channels, db, key, serve, worker
 from warnhub.commands.simulate import simulate
 from warnhub.commands.trust import trusted
 from warnhub.config import ConfigError
@@ -40,7 +40,7 @@ groups = {
 }
 for name, group in groups.items():
     app.add_typer(group, name=name)
-for command in (serve, demo, key, channels):
+for command in (serve, worker, demo, key, channels):
     app.command()(command)
 
 

@@ -135,6 +135,10 @@ class Settings(BaseSettings):
     signing_certificate: str | None = None
     kafka: str | None = Field(default=None, pattern=r"^[^\s,:/]+:[0-9]+(,[^\s,:/]+:[0-9]+)*$")
     door_levels: tuple[Level, ...] = (Level.RED, Level.ORANGE)
+    kafka_prefix: str = Field(default="warnhub", pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    kafka_partitions: int = Field(default=8, ge=1, le=1_000)
+    kafka_replication: int = Field(default=1, ge=1, le=10)
+    worker: bool = False
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -146,6 +150,11 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError(f"{name!r} is neither an address nor a network") from None
         return value
+
+    @property
+    def scaled(self) -> bool:
+        """Whether this installation is several processes: PostgreSQL and Kafka."""
+        return self.kafka is not None and not self.database_url.startswith("sqlite")
 
     @field_validator("secret_key")
     @classmethod

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -14,6 +15,7 @@ import httpx
 import structlog
 from sqlalchemy import text
 
+from warnhub.bus.kafka import KafkaBus
 from warnhub.bus.local import LocalBus
 from warnhub.bus.signals import Bus
 from warnhub.channels import Provider, by_channel, make_providers
@@ -52,6 +54,8 @@ from warnhub.store.engine import Store
 from warnhub.store.migrate import check_store
 from warnhub.store.policies import load_policies
 
+DRAIN = 6.0
+"""Seconds for which what is in hand may go on after SIGTERM; with the rest of the ending it stays under ten."""
 log = structlog.get_logger(__name__)
 
 
@@ -82,6 +86,7 @@ class Hub:
     outlet: Outlet
     responder: Responder
     transport: httpx.AsyncBaseTransport
+    works: bool = True
     running: bool = False
     map_stamp: tuple[Any, ...] = ()
     tasks: list["asyncio.Task[None]"] = field(default_factory=list)
@@ -107,6 +112,8 @@ class Hub:
         for name, drive in self.worker.lines.items():
             if drive.stopped and name not in still:
                 self.worker.resume(name)
+            elif not drive.stopped and name in still:  # another process found out
+                drive.stopped = still[name]
 
     async def keep_fresh(self, every: float = 3.0) -> None:
         """Reload until cancelled."""
@@ -115,29 +122,36 @@ class Hub:
             await asyncio.sleep(every)
 
     async def run(self) -> None:
-        """The engine: everything that works without being asked, until cancelled."""
+        """The engine: everything that works without being asked, until cancelled. What serves only a worker runs where one
+        works; the rest on any node, exactly one at a time for each row."""
         for name, code in (await self.stopped()).items():
             if name in self.worker.lines:
                 self.worker.lines[name].stopped = code
         await self.clock.watch_leases(everything=self.store.sqlite)
         parts: dict[str, Callable[[], Awaitable[None]]] = {
-            "bus": self.bus.run,
-            "worker": self.worker.run,
             "clock": partial(self.clock.run, self.bus),
             "escalation": partial(self.escalation.run, self.bus),
             "receipts": self.receipts.run,
             "living": partial(self.living.run, self.bus),
             "board": partial(self.board.run, self.bus),
             "fresh": self.keep_fresh,
+            **self.bus.helpers(),
         }
-        for name, provider in self.providers.items():
-            adapter: object = provider.adapter
-            if isinstance(adapter, Listens):
-                parts[f"listen-{name}"] = partial(self.listen, name, adapter)
+        if self.works:
+            parts |= {"bus": self.bus.run, "worker": self.worker.run, **self.listeners()}
         async with asyncio.TaskGroup() as group:
             for name, part in parts.items():
                 group.create_task(keep_running(name, part), name=name)
             self.running = True
+
+    def listeners(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """Providers that report over connections of their own."""
+        found: dict[str, Callable[[], Awaitable[None]]] = {}
+        for name, provider in self.providers.items():
+            adapter: object = provider.adapter
+            if isinstance(adapter, Listens):
+                found[f"listen-{name}"] = partial(self.listen, name, adapter)
+        return found
 
     async def stopped(self) -> dict[str, str]:
         """Providers that an open incident keeps still."""
@@ -154,7 +168,6 @@ class Hub:
 
     async def close(self) -> None:
         """Give everything back."""
-        await self.worker.drain()
         await self.transport.aclose()
         await self.store.close()
 
@@ -194,9 +207,14 @@ async def keep_running(name: str, part: Callable[[], Awaitable[None]]) -> None:
 
 
 async def make_hub(
-    settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None, clock: Callable[[], int] | None = None
+    settings: Settings,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    clock: Callable[[], int] | None = None,
+    works: bool | None = None,
 ) -> Hub:
-    """Build every part. Raises `ConfigError`, or `SchemaError` if the database is not ours."""
+    """Build every part. `works`: whether this process does a worker's work; by default only where it is the only process.
+    Raises `ConfigError`, or `SchemaError` if the database is not ours."""
     store = Store(settings.database_url, clock)
     await check_store(store)
     keys = KeyRing(settings.secret_key.get_secret_value())
@@ -205,7 +223,8 @@ async def make_hub(
         await ensure_county(tx, settings.county.bureau)
     transport = transport or make_transport()
     providers = make_providers(settings.providers, transport)
-    bus = LocalBus(store)
+    node = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+    bus = KafkaBus(store, settings, node) if settings.scaled else LocalBus(store)
     async with store.read() as conn:
         places = await Places.load(conn)
     policies = await load_policies(store)
@@ -214,7 +233,6 @@ async def make_hub(
     planner = Planner(store, places, policies, by_channel(providers))
     wordbook = Wordbook(store, policies, settings.county, settings.words_dir)
     living = Living(store)
-    node = f"{socket.gethostname()}:{os.getpid()}"
     worker = Worker(store, bus, settings, keys, providers, wordbook, living, node)
     resolver = Resolver(store, planner, worker)
     hub = Hub(
@@ -241,6 +259,7 @@ async def make_hub(
         outlet=Outlet(store, settings, make_signer(settings)),
         responder=Responder(store, Action(store, frozenset(settings.door_levels))),
         transport=transport,
+        works=not settings.scaled or settings.worker if works is None else works,
     )
     bus.subscribe("warning.released", planner.plan)
     bus.subscribe("delivery.unknown", resolver.resolve)
@@ -266,8 +285,9 @@ async def run_hub(hub: Hub) -> AsyncIterator[Hub]:
     try:
         yield hub
     finally:
-        await hub.worker.drain()
+        await hub.worker.drain(DRAIN)
         engine.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await engine
+        await hub.clock.give_back(hub.worker.node)
         await hub.close()

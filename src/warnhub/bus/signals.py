@@ -34,6 +34,10 @@ class Bus(ABC):
         for topic in topics:
             self.signal(topic).set()
 
+    def helpers(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What must run beside it on every node, by name."""
+        return {}
+
     @abstractmethod
     async def run(self) -> None:
         """Serve every subscribed topic until cancelled."""

@@ -1,19 +1,25 @@
-"""`warnhub serve`, `warnhub db`, `warnhub key`, `warnhub channels`."""
+"""`warnhub serve`, `warnhub worker`, `warnhub db`, `warnhub key`, `warnhub channels`."""
 
+import asyncio
+import signal
 from typing import Annotated
 
+import structlog
 import typer
 import uvicorn
+import uvloop
 
 from warnhub.app import create_app
 from warnhub.channels import installed_channels
 from warnhub.commands import asynchronous, fail, out, settings
-from warnhub.config import ConfigError
+from warnhub.config import ConfigError, Settings
 from warnhub.crypto import make_key
+from warnhub.hub import make_hub, run_hub
 from warnhub.logs import set_up
 from warnhub.store.engine import Store
 from warnhub.store.migrate import SchemaError, check_store, head_revision, upgrade_store
 
+log = structlog.get_logger(__name__)
 db = typer.Typer(help="数据库 / the database.", no_args_is_help=True)
 
 
@@ -40,9 +46,10 @@ async def status() -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="port to listen on")] = None,
+    worker: Annotated[bool, typer.Option("--worker", help="scaled out: do a worker's work too")] = False,
 ) -> None:
-    """运行 WarnHub / run WarnHub: the API, the console and the engine in one process."""
-    given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+    """运行 WarnHub / run WarnHub: the API, the console and the engine in one process; scaled out, without the worker."""
+    given = {key: value for key, value in (("host", host), ("port", port), ("worker", worker or None)) if value is not None}
     try:
         found = settings(**given)
         set_up(found.log_level, found.log_json)
@@ -63,6 +70,34 @@ def serve(
     server.run()
     if not server.started:
         fail("the server did not start; the reason is in the log above", 1)
+
+
+def worker() -> None:
+    """运行一个工作进程 / run one worker of a scaled-out installation: plans, sends and looks into what is unknown."""
+    try:
+        found = settings()
+        set_up(found.log_level, found.log_json)
+        if not found.scaled:
+            raise ConfigError(
+                "kafka: a worker needs `database_url` at PostgreSQL and `kafka`; without them `warnhub serve` works"
+            )
+        refuse_stranger(found.database_url)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(work(found))
+    except (ConfigError, SchemaError) as error:
+        fail(str(error))
+
+
+async def work(found: Settings) -> None:
+    """A worker until SIGTERM or SIGINT: then it takes nothing new, finishes what it has, gives back the rest, and ends."""
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with run_hub(await make_hub(found, works=True)) as hub:
+        log.info("worker.started", node=hub.worker.node, providers=sorted(hub.providers))
+        await ended.wait()
+        log.info("worker.ending")
+    log.info("worker.ended")
 
 
 @asynchronous

@@ -73,6 +73,16 @@ class Clock:
             log.warning("leases.lost", batches=len(lost))
         return len(lost)
 
+    async def give_back(self, node: str) -> None:
+        """A worker that ends with batches in its hand: nobody knows what of them was sent, so they are looked into at once."""
+        async with self.store.read() as conn:
+            held = await conn.scalar(text("SELECT 1 FROM batch WHERE leased_by = :n AND state = 1 LIMIT 1"), {"n": node})
+        if not held:
+            return
+        async with self.store.write() as tx:
+            await tx.conn.execute(text("UPDATE batch SET lease_until = 0 WHERE leased_by = :n AND state = 1"), {"n": node})
+        await self.watch_leases()
+
     async def expire(self, tx: Tx, timer: Timer) -> None:
         """A warning's time is up: nothing of it is sent any more."""
         warning = await read_warning(tx.conn, timer.warning or 0)

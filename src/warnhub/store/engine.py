@@ -6,12 +6,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import orjson
 from sqlalchemy import URL, Connection, CursorResult, Engine, QueuePool, create_engine, event, insert, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from warnhub.store.tables import outbox
+
+TROUBLE = (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a database that is away, or goes away, makes of a call."""
 
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",

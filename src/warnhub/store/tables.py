@@ -406,6 +406,11 @@ outbox = Table(
     Column("data", JSON, nullable=False),
     Column("at", Time, nullable=False),
     Column("lane", SmallInteger, nullable=False, server_default="4"),
+    Column("send_at", Time, nullable=False, server_default="0"),
+    Column("sends", SmallInteger, nullable=False, server_default="0"),
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    Index("ix_outbox_send_at", "lane", "send_at", "id"),
+    Index("ix_outbox_key", "topic", "key"),
 )
 
 event = Table(
