@@ -83,30 +83,28 @@ def set_order(pairs: Points, where: Where, findings: Findings, order: Order) -> 
 
 
 def check_ring(points: Sequence[tuple[float, float]], where: Where, findings: Findings, close: bool) -> Points | None:
-    """A closed ring on the globe without repeated vertices, or None with the reason. An open one is closed if `close`."""
+    """A closed ring on the globe without repeated vertices, or None with every reason. An open one is closed if `close`."""
     outside = next((point for point in points if not on_globe(point)), None)
     if outside:
         lon, lat = outside
         rule = "POLYGON_SWAPPED" if on_globe((lat, lon)) else "POLYGON_OUT_OF_RANGE"
         findings.add(where, rule, f"{lon},{lat}", "longitude,latitude")
-        return None
     ring = [point for at, point in enumerate(points) if at == 0 or point != points[at - 1]]
     if len(ring) < len(points):
         findings.add(where, "POLYGON_REPEATED_POINTS", len(points) - len(ring))
-    if ring[0] != ring[-1]:
+    open_ended = ring[0] != ring[-1]
+    if open_ended:
         findings.add(where, "POLYGON_NOT_CLOSED", f"{brief(ring[:1])} … {brief(ring[-1:])}")
-        if not close:
-            return None
         ring.append(ring[0])
     if len(ring) < 4:
         findings.add(where, "POLYGON_TOO_FEW_POINTS", brief(ring))
         return None
-    ring = to_datum(ring, where, findings)
     longitudes = [lon for lon, _ in ring]
-    if max(longitudes) - min(longitudes) > 180:
+    wide = max(longitudes) - min(longitudes) > 180
+    if wide:
         findings.add(where, "POLYGON_ANTIMERIDIAN", f"{min(longitudes)} … {max(longitudes)}")
-        return None
-    return ring
+    usable = not (outside or wide or (open_ended and not close))
+    return to_datum(ring, where, findings) if usable else None
 
 
 def to_datum(points: Points, where: Where, findings: Findings) -> Points:
