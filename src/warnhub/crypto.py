@@ -72,6 +72,11 @@ class KeyRing:
             return None
         return unpack_numbers(packed)
 
+    def reply_code(self, recipient: int) -> str:
+        """Four digits by which a person's answer is told from others' at the same number; the first is no 0."""
+        number = int.from_bytes(hmac.digest(self.link_key, b"reply\0" + pack_numbers(recipient), "sha256")[:8], "big")
+        return str(1_000 + number % 9_000)
+
     def form_nonce(self, token: str, at: int) -> str:
         """What a field page carries from its loading (`at`, seconds) to the button: time and MAC."""
         mac = hmac.digest(self.form_key, f"{token}\0{at}".encode(), "sha256")[:MAC]

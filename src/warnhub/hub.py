@@ -33,6 +33,7 @@ from warnhub.feedback.acks import Acks
 from warnhub.feedback.clock import Clock
 from warnhub.feedback.escalation import Escalation
 from warnhub.feedback.receipts import Receipts
+from warnhub.feedback.replies import CAME, Replies
 from warnhub.feedback.steering import Steering
 from warnhub.ingest.stations import load_stations
 from warnhub.monitor.board import Board
@@ -261,11 +262,18 @@ async def make_hub(
         transport=transport,
         works=not settings.scaled or settings.worker if works is None else works,
     )
-    bus.subscribe("warning.released", planner.plan)
-    bus.subscribe("delivery.unknown", resolver.resolve)
-    bus.subscribe("warning.ended", Silencer(store, worker, keys).silence)
-    bus.subscribe("warning.planned", hub.responder.planned)
+    subscribe(hub)
     return hub
+
+
+def subscribe(hub: Hub) -> None:
+    """Who hears of what, on the bus."""
+    bus, store, keys = hub.bus, hub.store, hub.keys
+    bus.subscribe("warning.released", hub.planner.plan)
+    bus.subscribe("delivery.unknown", hub.resolver.resolve)
+    bus.subscribe("warning.ended", Silencer(store, hub.worker, keys).silence)
+    bus.subscribe("warning.planned", hub.responder.planned)
+    bus.subscribe(CAME, Replies(store, keys, hub.acks).take)
 
 
 async def check_key(store: Store, keys: KeyRing) -> None:

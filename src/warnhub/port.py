@@ -12,6 +12,7 @@ makes a client, never retries by itself, and never decides who is told.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -22,8 +23,8 @@ import httpx
 import orjson
 from pydantic import BaseModel, ConfigDict
 
-LINK = "\ue000"
-"""Where a recipient's own link goes in a shared text: a private-use character that no agency's text keeps."""
+LINK, CODE = "\ue000", "\ue004"
+"""Where a recipient's own link and reply code go in a shared text: private-use characters that no agency's text keeps."""
 
 
 class Reason(StrEnum):
@@ -113,6 +114,7 @@ class Outgoing:
     lane       1 red … 4 blue
     expires    aware, UTC; no provider may try after it
     link       the recipient's own page, or ""
+    code       what the recipient may send back in place of opening it, or ""
     callback   where the provider should report this message to, or ""
     drill      every text already says so; adapters that have a drill flag on the wire set it
     repeat     times a loudspeaker says it; volume 0–100
@@ -128,11 +130,12 @@ class Outgoing:
     drill: bool = False
     repeat: int = 1
     volume: int = 80
+    code: str = ""
 
     @property
     def text(self) -> str:
-        """The words with this recipient's link in its place."""
-        return self.words.text.replace(LINK, self.link)
+        """The words with this recipient's link and code in their places."""
+        return self.words.text.replace(LINK, self.link).replace(CODE, self.code)
 
     @property
     def wave(self) -> str:
@@ -196,7 +199,8 @@ class Report:
     `group` is the reference of the first message of the call it went out in, where the provider keeps one for a call: with
     `address` it finds the delivery of a call whose answer, and with it the provider's id, was lost.
     `state` is None for a `reply`: the words a person sent back from `address`. `opt_out` means never again.
-    `key` makes a repeat a repeat; it is the same when the provider says the same thing twice.
+    `key` makes a repeat a repeat; it is the same when the provider says the same thing twice. `pressed` is what somebody chose
+    by a key on a call: received, moved, help or cannot; `state` is None then too, and `reference` says who.
     """
 
     key: str
@@ -211,6 +215,7 @@ class Report:
     at: datetime | None = None
     reply: str = ""
     opt_out: bool = False
+    pressed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +327,15 @@ class Listens(Protocol):
 
     async def listen(self, take: "Take") -> None:
         """Run until cancelled, giving each group of reports to `take`; reconnects by itself."""
+        ...
+
+
+@runtime_checkable
+class Lines(Protocol):
+    """What is sent takes a line for longer than the call to the provider, and there are only so many."""
+
+    def line(self, lane: int) -> AbstractAsyncContextManager[None]:
+        """Wait for a free line, the urgent lanes first, and hold it while the message is handed over."""
         ...
 
 

@@ -522,7 +522,7 @@ class TestCarriers:
         """9101 and up, in the order of the table, whichever run."""
         plan = CarriersPlan(carriers={"fcm": CarrierPlan(), "aliyun": CarrierPlan(port=0)})
         assert (plan.port_of("fcm"), plan.port_of("aliyun")) == (9_104, 0)
-        assert [CarriersPlan().port_of(name) for name in CARRIERS] == [9_101, 9_102, 9_103, 9_104, 9_105]
+        assert [CarriersPlan().port_of(name) for name in CARRIERS] == [9_101, 9_102, 9_103, 9_104, 9_105, 9_106]
 
     def test_unknown_option(self) -> None:
         """Named, with what there is."""

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from townhall import PHONE, TOWNS, Opener, Town, make_alert
 
 from warnhub.simulate.townsfolk import LINK
+from warnhub.simulate.voice import VoiceCarrier
 
 LADDER = """
 name: 叫应
@@ -58,6 +59,9 @@ async def assign(town: Town) -> dict[str, int]:
 async def test_the_ladder(visit: Opener) -> None:
     """One never answers, one answers in time, one in the middle, and for one the deputy does; a new start in between."""
     async with visit(policy=LADDER) as town:
+        telephones = town.carriers["voice"]
+        assert isinstance(telephones, VoiceCarrier)
+        telephones.outcomes = {"*": "no-answer"}
         people = await assign(town)
         uid = await town.release(make_alert("l-1", areas=(TOWNS[0],)))
         await told(town, people, "silent", "prompt", "late", "covered")

@@ -169,7 +169,7 @@ class Heard:
     @property
     def channel(self) -> str:
         """The channel of its carrier."""
-        return {"twilio": "sms", "aliyun": "sms", "wechat": "wechat"}.get(self.carrier, "push")
+        return {"twilio": "sms", "aliyun": "sms", "voice": "sms", "wechat": "wechat"}.get(self.carrier, "push")
 
 
 class Watchman:
@@ -202,7 +202,7 @@ class Watchman:
             return [f"+86{phone}" for phone in carrier.sent[place].fates]
         if isinstance(carrier, JpushCarrier):
             return carrier.pushed[what["msg_id"]].devices
-        return [str(what[{"twilio": "to", "wechat": "openid", "fcm": "token"}[name]])]
+        return [str(what[{"twilio": "to", "voice": "to", "wechat": "openid", "fcm": "token"}[name]])]
 
     def links(self) -> list[str]:
         """Every recipient's own link that a carrier was given, in the order of time."""

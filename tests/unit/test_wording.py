@@ -18,7 +18,7 @@ from warnhub.plan.segments import count_segments, first_segment
 from warnhub.plan.templates import WordingError
 from warnhub.plan.trial import check_words
 from warnhub.plan.wording import Wording, make_words
-from warnhub.port import LINK, Words
+from warnhub.port import CODE, LINK, Words
 from warnhub.roles import Role
 
 COUNTY = Wording(signature="云岭应急")
@@ -71,7 +71,7 @@ def test_sms_to_residents() -> None:
 def test_sms_to_the_responsible() -> None:
     """Their own task and the place of their link, before anything longer."""
     text = words(role=Role.GRIDWORKER).text
-    assert text.startswith(f"【云岭应急】暴雨红色预警，立即转移危险地带群众。收到请点 {LINK} 云岭县气象台")
+    assert text.startswith(f"【云岭应急】暴雨红色预警，立即转移危险地带群众。收到请点 {LINK} 或回复{CODE} 云岭县气象台")
     assert "停课、停业" in text
 
 
@@ -133,7 +133,8 @@ def test_agencys_own_text() -> None:
     alert = storm(spoken=[own, Spoken(channel="loudspeaker", text="各位村民,3小时内有大暴雨,请看http://a.cn/b")])
     assert words(alert).text == "【云岭应急】〔气象〕云岭县气象台16时20分发布暴雨红色预警。请古镇镇立即转移!"
     assert words(alert, role=Role.LEADER, drill=True).text == (
-        f"【演练】【云岭应急】〔气象〕云岭县气象台16时20分发布暴雨红色预警。收到请点 {LINK} 请古镇镇立即转移!以上为演练。"
+        "【演练】【云岭应急】〔气象〕云岭县气象台16时20分发布暴雨红色预警。"
+        f"收到请点 {LINK} 或回复{CODE} 请古镇镇立即转移!以上为演练。"
     )
     assert words(alert, "loudspeaker", Role.SPEAKER).text == "各位村民，三小时内有大暴雨，请看。"
     assert "大暴雨" not in words(alert, "push").text

@@ -12,7 +12,7 @@ from warnhub.console.scene import PAGE, Frame, Scene
 from warnhub.console.visit import Visit
 from warnhub.plan.assess import DRILLED
 from warnhub.plan.segments import billed_segments
-from warnhub.port import LINK, Speaks
+from warnhub.port import CODE, LINK, Speaks
 from warnhub.store import tables
 from warnhub.store.answers import Asked, count_tellings, list_asked
 from warnhub.store.holds import find_hold
@@ -142,6 +142,8 @@ async def preview_words(visit: Visit, scene: Scene) -> list[Preview]:
         if rule is None or channel not in rule.channels or channel not in usable:
             continue
         words = book.words(story, channel, role, "zh-CN").text
-        parts = billed_segments(words.replace(LINK, "x" * 40)).count if channel == "sms" else 0
-        previews.append(Preview(channel, role, words.replace(LINK, f"{visit.hub.settings.public_url}/a/…"), parts))
+        parts = billed_segments(words.replace(LINK, "x" * 40).replace(CODE, "0000")).count if channel == "sms" else 0
+        previews.append(
+            Preview(channel, role, words.replace(LINK, f"{visit.hub.settings.public_url}/a/…").replace(CODE, "····"), parts)
+        )
     return previews

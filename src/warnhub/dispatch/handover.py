@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import structlog
@@ -9,7 +10,7 @@ import structlog
 from warnhub.bus.signals import wait_for
 from warnhub.channels import Provider
 from warnhub.dispatch.throttle import Throttle
-from warnhub.port import Bulk, Crowd, Outgoing, Reason, Receipt, SendError
+from warnhub.port import Bulk, Crowd, Lines, Outgoing, Reason, Receipt, SendError
 from warnhub.store.states import Rank
 
 PACE = 0.02
@@ -138,7 +139,8 @@ async def pass_gate(provider: Provider, item: Item, lane: int, throttle: Throttl
     rank = gate(item.recipient)
     if rank is not None:
         return rank
-    async with throttle.call(lane):
+    adapter: object = provider.adapter
+    async with throttle.call(lane), adapter.line(lane) if isinstance(adapter, Lines) else nullcontext():
         rank = gate(item.recipient)
         return rank if rank is not None else await send_one(provider, item.message)
 

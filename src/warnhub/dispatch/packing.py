@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -99,7 +100,8 @@ class Packer:
         """What one recipient gets."""
         reference = make_reference(batch.wave, entry.recipient)
         link = frame.page and frame.page + self.keys.link_token(batch.wave, entry.recipient)
-        return self.outgoing(story, batch, entry.language, frame, reference, address, link, frame.hook + reference)
+        made = self.outgoing(story, batch, entry.language, frame, reference, address, link, frame.hook + reference)
+        return replace(made, code=self.keys.reply_code(entry.recipient)) if link and batch.channel == "sms" else made
 
     def outgoing(
         self,

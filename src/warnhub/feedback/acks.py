@@ -1,7 +1,8 @@
 """Acknowledgements: what a person did, with its evidence. Only human evidence confirms.
 
-Evidence, weakest first: fetched < machine < reply < key < human < told. `fetched` and `machine` are kept and shown, and change
-no state: a GET, a link scanner, a provider's 200 or a read receipt never confirms.
+Evidence, weakest first: the order of `Evidence`. What stands before `reply` is kept and shown, and changes no state: a GET, a
+link scanner, a provider's 200, a loudspeaker that played to its end, a call that was heard or a read receipt never confirms.
+A new kind of evidence (a button in a chat program) is one line here.
 """
 
 from collections.abc import Sequence
@@ -21,17 +22,28 @@ from warnhub.store.states import Rank
 
 
 class Evidence(StrEnum):
-    """How we know."""
+    """How we know, weakest first.
+
+    fetched  a page was opened
+    machine  something answered that looks like no person
+    report   a person's own words, which are no answer to what was asked
+    reply    an answer by short message, with a code or beyond doubt without one
+    key      a key pressed on a call
+    human    an answer on the person's own page
+    told     by telephone, written down by an officer with a name
+    """
 
     FETCHED = "fetched"
     MACHINE = "machine"
+    REPORT = "report"
     REPLY = "reply"
     KEY = "key"
     HUMAN = "human"
     TOLD = "told"
 
 
-HUMAN = frozenset({Evidence.REPLY, Evidence.KEY, Evidence.HUMAN, Evidence.TOLD})
+ORDER = {evidence: number for number, evidence in enumerate(Evidence)}
+HUMAN = frozenset(evidence for evidence in Evidence if ORDER[evidence] >= ORDER[Evidence.REPLY])
 CHOICES = ("received", "moved", "help", "cannot")
 
 

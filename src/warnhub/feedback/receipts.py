@@ -61,6 +61,9 @@ class Receipts:
         fresh = await insert_new(tx, rows)
         await self.join(tx, fresh)
         await self.apply_optouts(tx, taken)
+        for row in fresh:
+            if row["reply"]:
+                await tx.publish("reply.came", str(row["id"]))
         return [True] * len(taken)
 
     async def apply_optouts(self, tx: Tx, taken: Sequence[Taken]) -> None:
@@ -171,9 +174,9 @@ def receipt_row(item: Taken, wave: int | None, recipient: int | None, blind: byt
         "provider_id": report.provider_id or None,
         "blind": blind,
         "reason": report.reason.value if report.reason else None,
-        "code": report.code or None,
+        "code": "key" if report.pressed else report.code or None,
         "detail": report.detail or None,
-        "reply": report.reply or None,
+        "reply": report.pressed or report.reply[:500] or None,
         "said_at": int(report.at.timestamp() * 1000) if report.at else None,
         "at": now,
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from warnhub.plan.segments import billed_segments
-from warnhub.port import LINK, Words
+from warnhub.port import CODE, LINK, Words
 
 LINK_LENGTH = 40
 
@@ -64,7 +64,7 @@ def parts_of(load: Load) -> int:
     """Billed parts of one message of a load, with a link in its place."""
     if load.channel != "sms":
         return 1
-    return billed_segments(load.words.text.replace(LINK, "x" * LINK_LENGTH)).count
+    return billed_segments(load.words.text.replace(LINK, "x" * LINK_LENGTH).replace(CODE, "0000")).count
 
 
 def estimate_plan(loads: Iterable[Load], tariffs: Mapping[str, Tariff]) -> Estimate:

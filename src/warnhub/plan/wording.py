@@ -21,7 +21,7 @@ from warnhub.plan.content import ENDINGS, SENTENCE, Purpose, Request, content, s
 from warnhub.plan.segments import count_segments
 from warnhub.plan.speech import spoken_text
 from warnhub.plan.templates import WordingError, render_block, template_names
-from warnhub.port import LINK, Words
+from warnhub.port import CODE, LINK, Words
 from warnhub.roles import Role
 
 log = logging.getLogger(__name__)
@@ -155,6 +155,7 @@ def gather(wording: Wording, request: Request) -> dict[str, Any]:
         "drill": request.drill,
         "confirm": request.confirm,
         "link": LINK,
+        "code": CODE,
         "own": own,
         "opening": opening,
         "body": body,
@@ -164,7 +165,7 @@ def gather(wording: Wording, request: Request) -> dict[str, Any]:
 def finish(wording: Wording, request: Request, made: str) -> str:
     """A rendered text as the channel takes it: spoken for loudspeakers; a drill's marks are set here, beyond any template."""
     start, end = (SPOKEN_MARKS if request.medium in SPOKEN else MARKS)[request.frame] if request.drill else ("", "")
-    parted = f"{made} " if made.endswith(LINK) and end else made  # text right after an address is taken for a part of it
+    parted = f"{made} " if made.endswith((LINK, CODE)) and end else made  # right after an address it would be a part of it
     whole = f"{start}{parted}{end}"
     return spoken_text(whole, wording.zone, request.language) if request.medium in SPOKEN else whole
 
@@ -177,7 +178,9 @@ def begin_title(request: Request, title: str) -> str:
 def room_of(wording: Wording, request: Request) -> Callable[[str], bool]:
     """Whether a text fits its channel."""
     if request.medium == "sms":
-        return lambda text: count_segments(text.replace(LINK, "x" * wording.link)).count <= wording.segments
+        return lambda text: (
+            count_segments(text.replace(LINK, "x" * wording.link).replace(CODE, "0000")).count <= wording.segments
+        )
     most = LONGEST.get(request.medium, 600)
     return lambda text: len(text) <= most
 

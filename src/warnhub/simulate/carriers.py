@@ -26,6 +26,7 @@ CARRIERS: Mapping[str, type[Carrier] | str] = {
     "wechat": "warnhub.simulate.wechat:WechatCarrier",
     "fcm": "warnhub.simulate.fcm:FcmCarrier",
     "jpush": "warnhub.simulate.jpush:JpushCarrier",
+    "voice": "warnhub.simulate.voice:VoiceCarrier",
 }
 FIRST_PORT = 9_101
 

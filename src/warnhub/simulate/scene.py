@@ -55,7 +55,7 @@ def make_scene(base: str, speakers: Iterable[str] = (), **given: Any) -> Scene:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
-    names = ("twilio", "aliyun", "aliyun_report", "wechat", "wechat_token", "jpush")
+    names = ("twilio", "aliyun", "aliyun_report", "wechat", "wechat_token", "jpush", "voice")
     return Scene(
         base=base,
         ports=free_ports([*CARRIERS, "mqtt"]),
@@ -76,12 +76,9 @@ def free_ports(names: Iterable[str]) -> dict[str, int]:
     return ports
 
 
-def provider_settings(scene: Scene, audio_dir: Path | None = None) -> dict[str, dict[str, Any]]:
-    """WarnHub's `providers` section for this stage."""
+def number_settings(scene: Scene) -> dict[str, dict[str, Any]]:
+    """Who reaches telephone numbers: short messages and calls."""
     hidden = scene.secrets
-    loud: dict[str, Any] = {"host": HOST, "port": scene.ports["mqtt"]}
-    if audio_dir is not None:
-        loud |= {"audio_dir": str(audio_dir), "audio_url": f"{scene.base}/audio"}
     return {
         "sms.aliyun": {
             "base_url": scene.url("aliyun"),
@@ -104,6 +101,26 @@ def provider_settings(scene: Scene, audio_dir: Path | None = None) -> dict[str, 
             "sender": "+15005550006",
             "rate": 200,
         },
+        "voice.twilio": {
+            "base_url": scene.url("voice"),
+            "account_sid": "AC" + "7" * 32,
+            "auth_token": hidden["voice"],
+            "caller": "+15005550006",
+            "rate": 40,
+            "parallel": 20,
+            "trunk": 200,
+        },
+    }
+
+
+def provider_settings(scene: Scene, audio_dir: Path | None = None) -> dict[str, dict[str, Any]]:
+    """WarnHub's `providers` section for this stage."""
+    hidden = scene.secrets
+    loud: dict[str, Any] = {"host": HOST, "port": scene.ports["mqtt"]}
+    if audio_dir is not None:
+        loud |= {"audio_dir": str(audio_dir), "audio_url": f"{scene.base}/audio"}
+    return {
+        **number_settings(scene),
         "wechat.template": {
             "base_url": scene.url("wechat"),
             "appid": "wx5a1e0000c0ffee00",
@@ -157,6 +174,7 @@ def carriers_plan(scene: Scene) -> CarriersPlan:
             "template_id": "T-WARN",
         },
         "fcm": {"public_key": scene.public_key},
+        "voice": {"account_sid": "AC" + "7" * 32, "auth_token": hidden["voice"]},
         "jpush": {"master_secret": hidden["jpush"]},
     }
     plans = {
