@@ -77,6 +77,18 @@ def test_named_numbers_are_neither_used_nor_shown() -> None:
 
 
 @pytest.mark.parametrize(
+    "audience", ["<audiencePrt>13800000001,13800000002</audiencePrt>", "<audenceprt>13800000001,</audenceprt>"]
+)
+def test_a_message_that_is_not_public_waits_for_who_may_get_it(audience: str) -> None:
+    body = swap(LONG, "<audenceprt>,</audenceprt>", audience).decode()
+    assert read(body).gate is Gate.ACCEPT
+    for old, new in (("<scope>Public", "<scope>Private"), ("<secClassification>None", "<secClassification>Inner")):
+        verdict = read(swap(body, old, new))
+        assert (verdict.gate, rules(verdict)[0]) == (Gate.HOLD, "AUDIENCE_NAMED")
+        assert "1380000000" not in verdict.model_dump_json()
+
+
+@pytest.mark.parametrize(
     ("old", "new", "told"),
     [
         ("", "", True),

@@ -1,9 +1,11 @@
 """Where agencies POST what they have to say, in the form they already have."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -24,6 +26,7 @@ router = APIRouter(prefix="/v1/alerts", tags=["alerts"])
 
 SMALL = 32_000
 KEY_LENGTH = 255
+FILE = re.compile(r"filename\*?=(?:UTF-8'')?\"?([^\";]{1,255})", re.IGNORECASE)
 
 
 @router.post("", status_code=201, response_model=None, responses={200: {}, 409: {}, 413: {}, 415: {}, 422: {}})
@@ -40,7 +43,8 @@ async def post_alert(request: Request, hub: HubDep, agency: AgencyDep) -> Respon
     trust, now = await find_trust(hub, agency)
     proven = await check_request(request, hub, agency, trust, body)
     with INGEST.time():
-        verdicts = await read_verdicts(body, media, hub.desk.limits(agency, trust, proven), now)
+        name = file_name(request.headers.get("content-disposition", ""))
+        verdicts = await read_verdicts(body, media, hub.desk.limits(agency, trust, proven), now, name)
         received = await take(hub, agency, verdicts, body, media, key)
     quiet = [one for one in verdicts if one.alert is None]
     if len(received) == 1 and not quiet:
@@ -72,12 +76,18 @@ async def find_trust(hub: Hub, agency: Agency) -> tuple[Trust, datetime]:
         return await read_trust(conn, agency.id), now
 
 
-async def read_verdicts(body: bytes, media: str, bounds: Limits, now: datetime) -> list[Verdict]:
+def file_name(header: str) -> str | None:
+    """The name a file was sent under, which the national profile says much in."""
+    found = FILE.search(header)
+    return unquote(found[1]).strip() if found else None
+
+
+async def read_verdicts(body: bytes, media: str, bounds: Limits, now: datetime, name: str | None = None) -> list[Verdict]:
     """Read the document; a large one beside the loop. 422 if any of its alerts must be refused: it is taken whole or not."""
     if len(body) <= SMALL:
-        verdicts = read_alerts(body, media, bounds, now)
+        verdicts = read_alerts(body, media, bounds, now, name)
     else:
-        verdicts = await asyncio.to_thread(read_alerts, body, media, bounds, now)
+        verdicts = await asyncio.to_thread(read_alerts, body, media, bounds, now, name)
     refused = [problem for v in verdicts if v.gate is Gate.REFUSE for problem in v.problems if problem.gate is Gate.REFUSE]
     if refused or not verdicts:
         raise Refusal(422, "the alert cannot be taken", refused or [bad("", "EMPTY", "there is no alert in it", "")])

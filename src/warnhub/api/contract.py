@@ -37,6 +37,7 @@ FORMS = {
     "application/cap+xml": XML,
     "application/xml": XML,
     "text/csv": "readings of water stations or hazard points; UTF-8, UTF-16 or GB18030",
+    "application/zip": "messages in any of these forms with their attachments, as the national profile packs them",
     "application/geo+json": "alerts of the weather service as GeoJSON features",
 }
 OUT = {"/v1/alerts/{uid}.cap": "application/cap+xml", "/v1/alerts/{uid}.national": "application/xml"}

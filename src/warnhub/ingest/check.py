@@ -32,7 +32,7 @@ def check_file(path: Path, limits: Limits, now: datetime | None) -> list[Verdict
             body = file.read(limits.max_bytes + 1)
     except OSError as error:
         return [refusal(Unreadable("FILE_UNREADABLE", error.strerror or type(error).__name__, value=path.name).problem)]
-    return read_alerts(body, None, limits, now)
+    return read_alerts(body, None, limits, now, path.name)
 
 
 def as_line(verdict: Verdict) -> dict[str, Any]:

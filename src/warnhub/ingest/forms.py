@@ -13,11 +13,14 @@ from lxml import etree
 from warnhub.alert import Problem, Verdict
 from warnhub.ingest import geology, hydrology
 from warnhub.ingest.cap import NAMESPACES, read_cap
+from warnhub.ingest.filename import check_name
 from warnhub.ingest.findings import Limits, Unreadable, add_problems, local, refusal
 from warnhub.ingest.forecast import is_forecast, read_forecast
+from warnhub.ingest.lists import is_list, read_list
 from warnhub.ingest.national import is_national, read_national
 from warnhub.ingest.native import is_native, parse_json, read_native
 from warnhub.ingest.nws import is_nws, read_nws
+from warnhub.ingest.package import START, Package, open_package, read_package
 from warnhub.ingest.signature import judge_signatures
 from warnhub.ingest.stations import is_column
 from warnhub.ingest.table import Table, parse_table
@@ -37,7 +40,8 @@ XML = frozenset(
     )
 )
 CSV = frozenset(("text/csv", "application/csv", "text/tab-separated-values", "application/vnd.ms-excel"))
-MEDIA = JSON | XML | CSV
+ZIP = frozenset(("application/zip", "application/x-zip-compressed"))
+MEDIA = JSON | XML | CSV | ZIP
 """What an agency may POST; a file without a type is told by its content."""
 UNSAID = frozenset(("", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded"))
 BLANK = b" \t\r\n\0\xef\xbb\xbf\xff\xfe"
@@ -98,6 +102,8 @@ FORMS: tuple[Form, ...] = (
     Form("native", JSON, is_native, lambda value, limits, now: iter([read_native(value, limits, now)])),
     Form("native array", JSON, is_native_list, read_natives),
     Form("nws", JSON, is_nws, read_nws),
+    Form("weather list", JSON, is_list, read_list),
+    Form("package", ZIP, lambda package: True, lambda package, limits, now: read_members(package, limits, now)),
     Form("hydrology table", CSV, hydrology.is_table, hydrology.read_table),
     Form("geology table", CSV, geology.is_table, geology.read_table),
     Form("national", XML, is_national, lambda root, limits, now: iter([read_national(root, limits, now)])),
@@ -107,17 +113,28 @@ FORMS: tuple[Form, ...] = (
 
 
 def read_alerts(
-    body: bytes, media: str | None = None, limits: Limits | None = None, now: datetime | None = None
+    body: bytes,
+    media: str | None = None,
+    limits: Limits | None = None,
+    now: datetime | None = None,
+    name: str | None = None,
 ) -> list[Verdict]:
     """One verdict for each alert in `body`, at least one; never an exception for what came in.
 
     `media` is the content type as sent, or None where there is none (a file). `now` None judges nothing against the clock.
+    `name` is that of the file, if it has one.
     """
     limits = limits or Limits()
     try:
-        return take_all(body, kind_of(media), limits, now)
+        verdicts = take_all(body, kind_of(media), limits, now)
     except Unreadable as error:
         return [refusal(error.problem)]
+    return [check_name(name, verdict) for verdict in verdicts] if name else verdicts
+
+
+def read_members(package: Package, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
+    """Each alert of each message in a package. A package inside a package is an attachment."""
+    return read_package(package, lambda body, name: read_alerts(body, None, limits, now, name))
 
 
 def take_all(body: bytes, kind: str, limits: Limits, now: datetime | None) -> list[Verdict]:
@@ -147,13 +164,15 @@ def check_trust(document: Document, limits: Limits, now: datetime | None) -> lis
     """What the document's signatures say of its alerts. Raises `Unreadable` where one is demanded and there is none."""
     if isinstance(document, etree._Element):
         return judge_signatures(document, limits, now)
-    if limits.signed:
+    if limits.signed and not isinstance(document, Package):  # each message in a package is judged by itself
         raise Unreadable("SIGNATURE_MISSING", "a body that is not XML is signed in its headers")
     return []
 
 
 def family_of(body: bytes, kind: str, start: bytes) -> frozenset[str]:
-    """XML, JSON or CSV: by the first character, and for text by what it was sent as, or by a comma in its first line."""
+    """XML, JSON, a zip package or CSV: by how it begins; text by what it was sent as, or by a comma in its first lines."""
+    if body.startswith(START):
+        return ZIP
     if start in (b"<", b"{", b"["):
         return XML if start == b"<" else JSON
     if kind in CSV:
@@ -166,6 +185,8 @@ def parse_document(body: bytes, family: frozenset[str], limits: Limits) -> Docum
     """What the readers of a family read."""
     if family is XML:
         return parse_xml(body, limits.max_elements)
+    if family is ZIP:
+        return open_package(body, limits)
     return parse_table(body, limits.max_elements, is_column) if family is CSV else parse_json(body)
 
 
@@ -181,6 +202,8 @@ def title(document: Document) -> str:
     """What a document calls itself: the root element, or the keys of an object."""
     if isinstance(document, etree._Element):
         return local(document)
+    if isinstance(document, Package):
+        return "package"
     if isinstance(document, Table):
         return f"table of {', '.join(document.headers[:5])}"[:200]
     if isinstance(document, dict):

@@ -53,11 +53,10 @@ def judge_group(group: Sequence[Reading], now: datetime | None) -> Iterator[Verd
     """The newest readings together; older ones are told apart."""
     newest = max((one.sent for one in group if one.sent), default=None)
     current = [one for one in group if one.sent == newest]
+    yield judge_current(current, now)
     for reading in group:
         if reading not in current and reading.sent and newest:
             yield no_alert(reading, "READING_OLDER", reading.sent.isoformat(), newest.isoformat())
-    if current:
-        yield judge_current(current, now)
 
 
 def judge_current(group: Sequence[Reading], now: datetime | None) -> Verdict:

@@ -151,7 +151,7 @@ def build_alert(root: etree._Element, info: etree._Element, head: Head, findings
         expires=span.expires,
         areas=areas,
         texts=[text],
-        spoken=read_spoken(root, findings),
+        spoken=read_spoken(root, head.scope, findings),
         resources=read_resources(info, findings),
         scope=head.scope,
         restriction=head.restriction,
@@ -226,7 +226,7 @@ def read_methods(root: etree._Element) -> Sequence[etree._Element]:
     return [method for code in children(root, "code") for method in children(code, "method")]
 
 
-def read_spoken(root: etree._Element, findings: Findings) -> list[Spoken]:
+def read_spoken(root: etree._Element, scope: Scope | None, findings: Findings) -> list[Spoken]:
     """Words written for one channel; an empty message means the description. Named numbers are not used."""
     spoken = []
     for method in findings.first(root, read_methods(root), 30):
@@ -237,10 +237,18 @@ def read_spoken(root: etree._Element, findings: Findings) -> list[Spoken]:
             findings.add(method, "METHOD_UNKNOWN", name)
         elif text:
             spoken.append(Spoken(channel=channel, text=text))
-        numbers = PHONE.findall(said(method, "audiencePrt") + said(method, "audenceprt"))
-        if numbers:
-            findings.add(method, "AUDIENCE_IGNORED", f"{len(numbers)} numbers")
+        check_audience(method, scope, findings)
     return spoken
+
+
+def check_audience(method: etree._Element, scope: Scope | None, findings: Findings) -> None:
+    """Receivers the sender names itself: counted, never used or shown. A message that is not public is for them alone: held."""
+    numbers = PHONE.findall(f"{said(method, 'audiencePrt')},{said(method, 'audenceprt')}")
+    groups = [one for one in said(method, "audienceGrp").split(",") if one.strip()]
+    if numbers and scope is Scope.PUBLIC:
+        findings.add(method, "AUDIENCE_IGNORED", f"{len(numbers)} numbers")
+    elif (numbers or groups) and scope is not Scope.PUBLIC:
+        findings.add(method, "AUDIENCE_NAMED", f"{len(numbers)} numbers, {len(groups)} groups")
 
 
 def read_original(root: etree._Element, info: etree._Element, head: Head, span: Span, findings: Findings) -> Original:

@@ -83,6 +83,7 @@ RULES: dict[str, Rule] = {
     "HAZARD_MAPPED": Rule(A, "灾种由来源用语对应", "the hazard is a reading of the source's words"),
     "HAZARD_UNKNOWN": Rule(A, "灾种编码未知,按“其它”显示", "the event is not in the table and is shown as other"),
     "LEVEL_MAPPED": Rule(A, "颜色由来源级别对应", "the colour is a mapping of the source's severity"),
+    "HAZARD_CONFLICT": Rule(H, "标题与编码所指灾种不同", "the title names another hazard than the code"),
     "LEVEL_UNKNOWN": Rule(H, "无法确定预警颜色,须人工确认", "no colour can be told; a person must choose"),
     "LEVEL_CONFLICT": Rule(H, "标题颜色与级别字段不一致", "the headline says another colour than the level"),
     "LEVEL_BELOW_BLUE": Rule(H, "来源为绿色(低于蓝色),须人工确认", "the source says green, which is below blue"),
@@ -101,6 +102,9 @@ RULES: dict[str, Rule] = {
     "RESTRICTION_MISMATCH": Rule(A, "范围与限制说明不匹配", "scope and restriction do not go together"),
     "INTERNAL_ONLY": Rule(A, "标为内部,按受限处理", "marked internal: read as restricted"),
     "AUDIENCE_IGNORED": Rule(A, "来文指定的号码不采用,由策略决定对象", "numbers in the alert are not used; policy decides"),
+    "AUDIENCE_NAMED": Rule(
+        H, "非公开来文指定了接收对象,须人工确认告知谁", "it is not public and names who may get it: a person decides"
+    ),
     "METHOD_UNKNOWN": Rule(A, "未知的发布手段,未采用", "a channel this house does not know; not used"),
     "INVALID_WEB": Rule(H, "网址不是完整的 http(s) 地址", "the web address is not a full http(s) one"),
     "INVALID_URI": Rule(H, "资源地址有误", "this is not a URI"),
@@ -124,6 +128,12 @@ RULES: dict[str, Rule] = {
     "TEXT_ENCODING": Rule(R, "文字编码无法识别", "this is no text in UTF-8, UTF-16 or GB18030"),
     "TABLE_UNKNOWN": Rule(R, "没有可识别的表头", "no line names columns that are known"),
     "TABLE_INVALID": Rule(R, "不是有效的 CSV", "this is not valid CSV"),
+    # packages
+    "PACKAGE_INVALID": Rule(R, "不是可读的 zip 包", "this is no zip package that is read"),
+    "PACKAGE_TOO_LARGE": Rule(R, "zip 包解开后超过上限", "unpacked, the package is larger than allowed"),
+    "PACKAGE_EMPTY": Rule(R, "zip 包中没有预警文件", "there is no message in the package"),
+    "RESOURCE_MISMATCH": Rule(H, "附件与来文所述的大小或摘要不符", "the attachment is not what the message says of it"),
+    "FILENAME_MISMATCH": Rule(H, "文件名与内容不符", "the file's name says something else than the message"),
     # places
     "AREA_BY_CODE": Rule(H, "没有几何范围,只有其他体系的区域编码,须人工确认", "no geometry: a person must place these codes"),
     "NO_AREA": Rule(H, "没有可定位的区域", "no area can be placed"),
