@@ -14,6 +14,7 @@ from warnhub.config import Settings
 from warnhub.console.field import make_field
 from warnhub.console.pages import make_router
 from warnhub.field.doors import make_doors
+from warnhub.field.tasks import make_tasks
 from warnhub.hub import Hub, make_hub, run_hub
 
 TITLE = "WarnHub"
@@ -26,7 +27,7 @@ def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> F
     async def life(app: FastAPI) -> AsyncIterator[None]:
         made = hub or await make_hub(settings, **parts)
         app.state.hub = made
-        for make in (make_doors, make_router, make_field):
+        for make in (make_doors, make_tasks, make_router, make_field):
             app.include_router(make(made))
         async with run_hub(made):
             yield

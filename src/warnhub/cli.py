@@ -12,6 +12,7 @@ from warnhub.commands.desk import audit, drill, incident, policy
 from warnhub.commands.directory import imports
 from warnhub.commands.letters import letters
 from warnhub.commands.people import user
+from warnhub.commands.response import plan
 from warnhub.commands.serving import channels, db, key, serve, worker
 from warnhub.commands.simulate import simulate
 from warnhub.commands.trust import trusted
@@ -33,6 +34,7 @@ groups = {
     "user": user,
     "drill": drill,
     "policy": policy,
+    "plan": plan,
     "incident": incident,
     "audit": audit,
     "dead-letter": letters,

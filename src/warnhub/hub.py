@@ -48,7 +48,7 @@ from warnhub.plan.wording import Wording
 from warnhub.port import Listens, Report
 from warnhub.publish.outlet import Outlet
 from warnhub.publish.signature import Signer, SigningError
-from warnhub.response.action import Action
+from warnhub.response.build import make_responder
 from warnhub.response.responder import Responder
 from warnhub.store.agencies import ensure_county
 from warnhub.store.engine import Store
@@ -135,6 +135,7 @@ class Hub:
             "receipts": self.receipts.run,
             "living": partial(self.living.run, self.bus),
             "board": partial(self.board.run, self.bus),
+            "response": partial(self.responder.run, self.bus),
             "fresh": self.keep_fresh,
             **self.bus.helpers(),
         }
@@ -258,7 +259,7 @@ async def make_hub(
         monitor=Monitor(store, places),
         board=Board(store, settings.county.zone, wordbook.advice),
         outlet=Outlet(store, settings, make_signer(settings)),
-        responder=Responder(store, Action(store, frozenset(settings.door_levels))),
+        responder=make_responder(store, settings, places, policies, planner),
         transport=transport,
         works=not settings.scaled or settings.worker if works is None else works,
     )

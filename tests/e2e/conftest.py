@@ -19,6 +19,7 @@ from window import FLAGS, Opener, is_complaint
 from warnhub.console.field import make_field
 from warnhub.console.pages import make_router
 from warnhub.field.doors import make_doors
+from warnhub.field.tasks import make_tasks
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +48,7 @@ async def base(hub: Hub) -> AsyncIterator[str]:
     """The address of a running server."""
     app = FastAPI()
     app.include_router(make_doors(hub, hub.hand.seconds))
+    app.include_router(make_tasks(hub, hub.hand.seconds))
     app.include_router(make_router(hub))
     app.include_router(make_field(hub, hub.hand.seconds))
     async with serving(app) as url:

@@ -28,7 +28,7 @@ from warnhub.plan.audience import Places
 from warnhub.plan.planner import Planner
 from warnhub.plan.policy import Policy
 from warnhub.port import ChannelSettings
-from warnhub.response.action import Action
+from warnhub.response.build import make_responder
 from warnhub.response.responder import Responder
 from warnhub.simulate.carriers import Server
 from warnhub.simulate.county import load_county
@@ -123,7 +123,7 @@ async def open_hub(path: Path, hand: Hand, **given: Any) -> Hub:
         acks=Acks(store),
         monitor=Monitor(store, places),
         board=Board(store, settings.county.zone, wordbook.advice),
-        responder=Responder(store, Action(store)),
+        responder=make_responder(store, settings, places, policies, planner),
         hand=hand,
     )
 

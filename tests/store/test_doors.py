@@ -12,6 +12,7 @@ from town import FAR_GRID, GRID, GRID2, MINUTE, NOW, OTHER, VILLAGE, County, mak
 from warnhub.alert import Level, Status
 from warnhub.desk import Refusal
 from warnhub.response.action import Action, count_doors, read_knock
+from warnhub.response.build import make_responder
 from warnhub.response.responder import Responder
 from warnhub.store.doors import (
     Knock,
@@ -50,7 +51,7 @@ async def settle(county: County) -> Responder:
             for ref, code, people, needs in HOMES
         ]
         await save_households(tx, county.keys, homes)
-    return Responder(county.store, Action(county.store))
+    return make_responder(county.store, county.desk.settings, county.desk.places, county.policies, county.planner)
 
 
 async def open_list(county: County, responder: Responder, **given: Any) -> Warning:
@@ -99,7 +100,8 @@ async def test_only_the_levels_that_send_people_to_doors_open_them(county: Count
     for level in (Level.YELLOW, Level.BLUE):
         warning = await open_list(county, responder, identifier=f"w-{level}", level=level)
         assert await states(county, warning) == {}
-    quiet = Responder(county.store, Action(county.store, frozenset({Level.RED})))
+    quiet = responder
+    quiet.action = Action(county.store, frozenset({Level.RED}))
     assert await states(county, await open_list(county, quiet, identifier="w-o", level=Level.ORANGE)) == {}
 
 

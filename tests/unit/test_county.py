@@ -15,6 +15,7 @@ from sqlalchemy import text
 from warnhub.crypto import KeyRing, make_key
 from warnhub.directory import import_areas, import_devices, import_people
 from warnhub.directory.fields import read_openid, read_phone, read_push, read_topic
+from warnhub.directory.hazardous import import_points
 from warnhub.directory.homes import import_households, import_shelters
 from warnhub.simulate.county import County, Occupied, load_county, write_county
 from warnhub.simulate.land import Land, build_land, land_sizes
@@ -24,6 +25,7 @@ from warnhub.simulate.shapes import draw_map
 from warnhub.store.areas import load_areas, parent_code, trim_code
 from warnhub.store.engine import Store
 from warnhub.store.migrate import upgrade_store
+from warnhub.store.points import list_points
 from warnhub.store.recipients import count_roles
 from warnhub.store.tables import address, recipient
 
@@ -181,6 +183,12 @@ async def homes(store: Store, keys: KeyRing) -> list[tuple[Any, ...]]:
         return [(*row[:2], *map(keys.unseal, row[2:5]), *row[5:]) for row in await conn.execute(text(query))]
 
 
+async def points(store: Store) -> list[tuple[Any, ...]]:
+    """Every hazard point as it stands, without its own id and times."""
+    async with store.read() as conn:
+        return [(one.ref, one.kind, one.name, one.level, one.keepers, one.people, one.state) for one in await list_points(conn)]
+
+
 async def new_store(path: Path) -> Store:
     store = Store(f"sqlite:///{path}")
     await upgrade_store(store)
@@ -200,6 +208,7 @@ async def test_the_files_and_the_short_way_make_the_same_directory(tmp_path: Pat
         await import_people(imported, keys, tmp_path / "files" / "people.csv"),
         await import_shelters(imported, tmp_path / "files" / "shelters.csv"),
         await import_households(imported, keys, tmp_path / "files" / "households.csv"),
+        await import_points(imported, tmp_path / "files" / "points.csv"),
     ):
         assert (report.bad, report.warnings) == ([], [])
     areas, recipients, addresses = await rows(direct)
@@ -212,6 +221,7 @@ async def test_the_files_and_the_short_way_make_the_same_directory(tmp_path: Pat
     assert addresses == other_addresses
     assert await homes(direct, keys) == await homes(imported, keys)
     assert len(await homes(direct, keys)) == made.households > 50
+    assert await points(direct) == await points(imported) != []
     assert (len(areas), len(recipients)) == (made.areas, made.staff + made.devices + made.residents)
     await direct.close()
     await imported.close()

@@ -1,4 +1,4 @@
-"""Doors for machines: the figures of a warning's households and shelters. No household is ever named here."""
+"""Doors and tasks for machines: the figures of a warning's households and shelters. No household is ever named here."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from warnhub.api.auth import CallerDep, HubDep
 from warnhub.api.warnings import visible
 from warnhub.response.action import Count, count_doors
+from warnhub.store.assignments import count_assignments, list_of_warning
 from warnhub.store.doors import shelter_heads
 
 router = APIRouter(prefix="/v1/warnings", tags=["doors"])
@@ -26,3 +27,13 @@ async def get_doors(uid: str, hub: HubDep, caller: CallerDep) -> dict[str, Any]:
         shelters = await shelter_heads(conn, warning.id)
     beds = [{"name": one.name, "area": one.area, "capacity": one.capacity, "heads": one.heads} for one in shelters]
     return {"doors": shown(whole), "towns": [shown(one) for one in towns], "shelters": beds}
+
+
+@router.get("/{uid}/tasks")
+async def get_tasks(uid: str, hub: HubDep, caller: CallerDep) -> dict[str, Any]:
+    """What has to be done because of a warning: patrols and steps of its plan; `overdue` were ever late."""
+    warning = await visible(hub, caller, uid)
+    async with hub.store.read() as conn:
+        rows, counts = await list_of_warning(conn, warning.id), await count_assignments(conn, warning.id)
+    keep = ("id", "kind", "title", "role", "town", "state", "begin_at", "due_at", "late_at", "done_at", "said")
+    return {"counts": counts, "tasks": [{name: getattr(row, name) for name in keep} for row in rows]}

@@ -1,4 +1,4 @@
-"""`warnhub import areas | people | devices | shelters | households`."""
+"""`warnhub import areas | people | devices | shelters | households | points`."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from warnhub.commands import asynchronous, err, fail, open_store, out
+from warnhub.directory.hazardous import import_points
 from warnhub.directory.homes import import_households, import_shelters
 from warnhub.directory.people import import_devices, import_people
 from warnhub.directory.places import import_areas
@@ -15,7 +16,8 @@ from warnhub.directory.report import Report
 from warnhub.directory.sheet import Unreadable
 
 imports = typer.Typer(
-    help="导入通讯录 / import areas, people, devices, shelters and households (CSV or GeoJSON).", no_args_is_help=True
+    help="导入通讯录 / import areas, people, devices, shelters, households and hazard points (CSV or GeoJSON).",
+    no_args_is_help=True,
 )
 
 SHOWN = 50
@@ -88,3 +90,11 @@ async def households(file: File, partial: Partial = False) -> None:
     """住户:谁要先敲门 / households, and who must be helped first."""
     async with open_store() as (_, store, keys):
         await run_import(lambda **more: import_households(store, keys, file, **more), partial)
+
+
+@imports.command("points")
+@asynchronous
+async def points(file: File, partial: Partial = False) -> None:
+    """隐患点台账 / hazard points: slopes, river sections, reservoirs, forest, mines, works."""
+    async with open_store() as (_, store, _):
+        await run_import(lambda **more: import_points(store, file, **more), partial)

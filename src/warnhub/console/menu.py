@@ -24,6 +24,10 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("holds", "/held", "h"),
         ),
     ),
+    (
+        "respond",
+        (Item("runs", "/runs", "r"), Item("points", "/points", "p")),
+    ),
 )
 """Groups are named by the messages `menu.group.<name>`. A new page of the desk adds its line here."""
 

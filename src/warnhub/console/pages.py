@@ -18,6 +18,7 @@ from warnhub.console import (
     relief,
     steer,
     stream,
+    works,
 )
 from warnhub.console.assets import serve_asset
 from warnhub.console.hub import Hub
@@ -74,6 +75,7 @@ ROUTES: tuple[tuple[str, str, str, Page], ...] = (
     ("GET", WARNING + "/cancel", "duty", decisions.ask_cancel),
     ("POST", WARNING + "/cancel", "duty", decisions.do_cancel),
     *relief.ROUTES,
+    *works.ROUTES,
     ("GET", "/{rest:path}", OPEN, lose_way),
     ("POST", "/{rest:path}", OPEN, lose_way),
 )

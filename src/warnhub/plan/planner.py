@@ -1,6 +1,6 @@
 """Planning a released warning: extent → targets → batches, responsible people first, each step visible as it is cut."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,7 @@ from warnhub.store.timers import set_timer
 from warnhub.store.warnings import LIVING, Warning, read_warning, warning_alert
 
 AGAIN = 250
+FIRST = -1
 RANKS = {role: number for number, role in enumerate(Role)}
 
 
@@ -33,6 +34,8 @@ class Planner:
     places: Places
     policies: dict[int, Policy]
     channels: dict[str, list[Provider]]
+    ahead: Callable[[Tx, Warning], Awaitable[int]] | None = None
+    """Cuts the messages of those who must hear before everybody else."""
 
     async def plan(self, key: str, data: dict[str, Any]) -> None:
         """Plan the warning with id `key`; a plan that was broken off goes on where it was.
@@ -49,6 +52,8 @@ class Planner:
         rules = self.rules(previous or warning)
         async with self.store.write() as tx:
             towns = await self.lay_extent(tx, warning, alert.areas)
+            if self.ahead is not None and await is_living(tx, warning.id):
+                await self.ahead(tx, warning)
         for role, rule in rules.items():
             groups = [[town] for town in towns] if role is Role.RESIDENT else [towns]
             for group in groups:
@@ -100,6 +105,19 @@ class Planner:
         if warning.kind != "cancel":
             await self.set_tasks(tx, warning, role, rule, town)
 
+    async def cut_ahead(self, tx: Tx, warning: Warning, role: Role, rule: Rule, town: int, people: tuple[int, ...]) -> None:
+        """The first round of some people of one role of one township, before all others: what is cut of that role later leaves
+        them out."""
+        channels = {channel: self.carried(channel) for channel in self.names(rule)}
+        if not channels:
+            return
+        await cut_targets(tx, warning.id, role.value, town, channels, warning.drill)
+        for channel in channels:
+            before = self.earlier(rule, channel)
+            await self.cut_channel(
+                tx, warning, role.value, town, channel, rule, part=":ahead", rank=FIRST, before=before, people=people
+            )
+
     async def cut_clear(self, tx: Tx, warning: Warning, previous: int, role: Role, rule: Rule, town: int) -> None:
         """Those of one role of one township whom the earlier warning told, each by the channels that told them.
 
@@ -136,6 +154,7 @@ class Planner:
         round_: int = 1,
         cause: str = "plan",
         part: str = "",
+        rank: int | None = None,
         **only: Any,
     ) -> int:
         """The batches of one channel, one step for each provider that carries it; none once the warning has ended."""
@@ -157,7 +176,7 @@ class Planner:
                     role,
                     town,
                     LANES[Level(warning.level)],
-                    RANKS[Role(role)],
+                    RANKS[Role(role)] if rank is None else rank,
                     provider.batch_size,
                     due,
                     part=part,

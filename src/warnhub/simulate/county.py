@@ -12,12 +12,14 @@ import shapely
 from warnhub.crypto import KeyRing
 from warnhub.directory import Progress
 from warnhub.roles import Role
-from warnhub.simulate.homes import HOME_HEADER, SHELTER_HEADER, list_homes, list_shelters
+from warnhub.simulate.homes import HOME_HEADER, POINT_HEADER, SHELTER_HEADER, list_homes, list_points, list_shelters
 from warnhub.simulate.land import Land, build_land
 from warnhub.simulate.people import CHUNK, Device, Person, list_devices, list_residents, list_staff
 from warnhub.store.areas import load_codes, save_places
 from warnhub.store.engine import Store
 from warnhub.store.households import Household, Shelter, save_households, save_shelters
+from warnhub.store.points import Entry as Point
+from warnhub.store.points import save_points
 from warnhub.store.recipients import Entry, add_entries, count_roles
 
 PEOPLE_HEADER = ("编号", "姓名", "角色", "区划代码", "手机", "微信", "推送", "语言", "副手", "上级", "退订")
@@ -41,7 +43,7 @@ class County(NamedTuple):
 
 
 def write_county(folder: Path, residents: int, seed: int = 1) -> County:
-    """Write `areas.geojson`, `people.csv`, `devices.csv`, `shelters.csv` and `households.csv` (UTF-8 with BOM, as
+    """Write `areas.geojson`, `people.csv`, `devices.csv`, `shelters.csv`, `households.csv` and `points.csv` (UTF-8 with BOM, as
     spreadsheets do) into `folder`."""
     land = build_land(residents, seed)
     staff, devices = list_staff(land), list(list_devices(land, residents))
@@ -53,6 +55,7 @@ def write_county(folder: Path, residents: int, seed: int = 1) -> County:
     shelters, homes = list(list_shelters(land)), list(list_homes(land, residents))
     write_table(folder / "shelters.csv", SHELTER_HEADER, iter(shelters))
     write_table(folder / "households.csv", HOME_HEADER, iter(homes))
+    write_table(folder / "points.csv", POINT_HEADER, list_points(land))
     return County(len(land.places), len(staff), len(devices), residents, len(homes), len(shelters))
 
 
@@ -119,6 +122,7 @@ async def load_homes(store: Store, keys: KeyRing, land: Land, residents: int, co
     homes = [to_home(row, codes) for row in list_homes(land, residents)]
     async with store.write() as tx:
         await save_shelters(tx, shelters)
+        await save_points(tx, [to_point(row, codes) for row in list_points(land)])
     for start in range(0, len(homes), CHUNK):
         async with store.write() as tx:
             await save_households(tx, keys, homes[start : start + CHUNK])
@@ -129,6 +133,15 @@ def to_shelter(row: Sequence[str], codes: Mapping[str, int]) -> Shelter:
     """A shelter as the store takes one."""
     ref, name, area, capacity, way, keeper, lon, lat = row
     return Shelter(ref, name, codes[area], int(capacity), way, keeper, float(lon), float(lat))
+
+
+def to_point(row: Sequence[str], codes: Mapping[str, int]) -> Point:
+    """A hazard point as the store takes one."""
+    ref, area, kind, name, level, keepers, people, way, shelter, _, lon, lat = row
+    colour = {"红": "red", "橙": "orange", "黄": "yellow", "蓝": "blue"}[level]
+    sort = {"滑坡": "slide", "河段": "river", "水库": "reservoir"}[kind]
+    fixed = (ref, codes[area], sort, name, colour, keepers.split(), int(people), way, shelter, "day")
+    return Point(*fixed, None, float(lon), float(lat))
 
 
 def to_home(row: Sequence[str], codes: Mapping[str, int]) -> Household:

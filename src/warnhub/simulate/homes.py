@@ -30,6 +30,20 @@ HOME_HEADER = (
     "经度",
     "纬度",
 )
+POINT_HEADER = (
+    "编号",
+    "区划代码",
+    "类型",
+    "名称",
+    "等级",
+    "责任人",
+    "威胁人数",
+    "撤离路线",
+    "安置点",
+    "整改时限",
+    "经度",
+    "纬度",
+)
 Row = tuple[str, ...]
 
 
@@ -67,6 +81,23 @@ def list_shelters(land: Land) -> Iterator[Row]:
         way = f"沿村道往{'东南西北'[number % 4]}走{int(rng.integers(2, 15)) * 100}米,{kind}大门进,勿走河边小路"
         capacity = str(int(rng.integers(6, 30)) * 10)
         yield shelter_ref(village), f"{name}{kind}", village, capacity, way, f"H{village}-1", f"{lon:.6f}", f"{lat:.6f}"
+
+
+def list_points(land: Land) -> Iterator[Row]:
+    """One for two villages of five: a slope mostly, else a river section or a reservoir."""
+    middle = centres(land)
+    for number, village in enumerate(list_villages(land)):
+        if not has_point(number):
+            continue
+        grid = land.grids[village][0]
+        kind = ("滑坡", "滑坡", "河段", "水库")[number % 4]
+        lon, lat = middle[grid]
+        name = f"{land.names[village]}{ {'滑坡': '后山滑坡', '河段': '下游河段', '水库': '山塘'}[kind] }"
+        level = "红橙黄蓝"[number % 4]
+        keepers, way = f"G{grid} H{village}-1", "往高处走，不过桥，不走沟边"
+        where = (f"{lon:.6f}", f"{lat:.6f}")
+        people = str(8 + number % 30)
+        yield point_ref(village), grid, kind, name, level, keepers, people, way, shelter_ref(village), "24小时", *where
 
 
 def list_homes(land: Land, residents: int) -> Iterator[Row]:

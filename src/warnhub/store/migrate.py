@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
 import warnhub
-from warnhub.store import ground  # noqa: F401 - its tables belong to the schema
+from warnhub.store import ground, works  # noqa: F401 - their tables belong to the schema
 from warnhub.store.engine import Store
 
 

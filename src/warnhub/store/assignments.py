@@ -1,0 +1,161 @@
+"""Assignments: what a person must do by a time beyond confirming: a patrol, a step of a plan, a point to be looked at again.
+
+open → done, or open → late → done; closed when what asked for it is over. Nothing goes back.
+"""
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from warnhub.store.engine import Tx
+
+ALIVE = ("open", "late")
+EVIDENCE = ("tick", "text")
+
+
+class Assignment(NamedTuple):
+    """A new one. `key` makes a repeat a repeat; `role` and `town` say who would do it where nobody is named."""
+
+    key: str
+    kind: str
+    title: str
+    role: str
+    due_at: int
+    begin_at: int
+    evidence: str = "tick"
+    warning: int | None = None
+    run: int | None = None
+    point: int | None = None
+    town: int | None = None
+    owner: int | None = None
+    drill: str | None = None
+
+
+async def add_assignment(tx: Tx, one: Assignment) -> bool:
+    """Keep it; False if it was there."""
+    owner = one.owner if one.owner is not None else await find_owner(tx.conn, one.role, one.town, one.drill)
+    result = await tx.conn.execute(
+        text(
+            "INSERT INTO assignment (key, kind, warning_id, run_id, point_id, drill, title, role, owner_id, town_id, evidence, "
+            "state, begin_at, due_at) VALUES (:key, :kind, :warning, :run, :point, :drill, :title, :role, :owner, :town, "
+            ":evidence, 'open', :begin_at, :due_at) ON CONFLICT DO NOTHING"
+        ),
+        one._asdict() | {"owner": owner},
+    )
+    tx.wake("assignment")
+    return bool(result.rowcount)
+
+
+async def find_owner(conn: AsyncConnection, role: str, town: int | None, drill: str | None) -> int | None:
+    """Who of a role would do it: of that township, else of the county; in a drill only who takes part."""
+    joined = "AND EXISTS (SELECT 1 FROM participant p WHERE p.drill_id = :d AND p.recipient_id = r.id)" if drill else ""
+    bind: dict[str, Any] = {"role": role} | ({"d": drill} if drill else {})
+    query = "SELECT min(r.id) FROM recipient r JOIN area a ON a.id = r.area_id WHERE r.role = :role AND r.gone_at IS NULL "
+    if town is not None:
+        found = await conn.scalar(text(f"{query} AND a.id = :t {joined}"), bind | {"t": town})
+        if found is not None:
+            return int(found)
+    found = await conn.scalar(text(f"{query} AND a.level = 6 {joined}"), bind)
+    return int(found) if found is not None else None
+
+
+async def finish(tx: Tx, number: int, actor: str, said: str) -> bool:
+    """It is done; False if it was done or closed before."""
+    result = await tx.conn.execute(
+        text(
+            "UPDATE assignment SET state = 'done', done_at = :now, actor = :a, said = :s "
+            "WHERE id = :id AND state IN ('open', 'late')"
+        ),
+        {"now": tx.now, "a": actor, "s": said or None, "id": number},
+    )
+    tx.wake("assignment")
+    return bool(result.rowcount)
+
+
+async def take_late(tx: Tx, most: int = 200) -> list[Any]:
+    """Those whose time is up: late from now on, each with the superior of who should have done it."""
+    skip = "" if tx.conn.dialect.name == "sqlite" else "FOR UPDATE OF k SKIP LOCKED"
+    rows = (
+        await tx.conn.execute(
+            text(
+                "SELECT k.id, k.warning_id, k.run_id, k.title, k.owner_id, k.drill, s.id AS superior FROM assignment k "
+                "LEFT JOIN recipient o ON o.id = k.owner_id LEFT JOIN recipient s ON s.ref = o.superior AND s.gone_at IS NULL "
+                f"WHERE k.state = 'open' AND k.due_at <= :now ORDER BY k.due_at, k.id LIMIT {int(most)} {skip}"
+            ),
+            {"now": tx.now},
+        )
+    ).all()
+    for row in rows:
+        await tx.conn.execute(
+            text("UPDATE assignment SET state = 'late', late_at = :now, raised_id = :s WHERE id = :id AND state = 'open'"),
+            {"now": tx.now, "s": await raised_to(tx, row), "id": row.id},
+        )
+    return list(rows)
+
+
+async def raised_to(tx: Tx, row: Any) -> int | None:
+    """Who hears of a late one: the superior; in a drill only if they take part."""
+    if row.superior is None or row.drill is None:
+        return row.superior if row.superior is None else int(row.superior)
+    known = await tx.conn.scalar(
+        text("SELECT 1 FROM participant WHERE drill_id = :d AND recipient_id = :r"), {"d": row.drill, "r": row.superior}
+    )
+    return int(row.superior) if known else None
+
+
+async def close_ended(tx: Tx) -> int:
+    """Patrols of warnings that are over, and steps of runs that have ended, are asked of nobody any more."""
+    result = await tx.conn.execute(
+        text(
+            "UPDATE assignment SET state = 'closed', done_at = :now WHERE state IN ('open', 'late') AND ("
+            "(run_id IS NULL AND warning_id IN (SELECT id FROM warning WHERE state NOT IN ('pending', 'released'))) "
+            "OR run_id IN (SELECT id FROM run WHERE state = 'ended'))"
+        ),
+        {"now": tx.now},
+    )
+    return int(result.rowcount)
+
+
+LIST = (
+    "SELECT k.*, o.name AS owner, o.role AS owner_role, t.name AS town, r.name AS raised, p.name AS point, p.way AS point_way "
+    "FROM assignment k LEFT JOIN recipient o ON o.id = k.owner_id LEFT JOIN recipient r ON r.id = k.raised_id "
+    "LEFT JOIN area t ON t.id = k.town_id LEFT JOIN point p ON p.id = k.point_id "
+)
+
+
+async def list_own(conn: AsyncConnection, recipient: int) -> list[Any]:
+    """What one person has to do, or has to see to because it is late; with what they did in the last day."""
+    query = LIST + (
+        "WHERE (k.owner_id = :r OR k.raised_id = :r) AND k.state IN ('open', 'late') ORDER BY k.due_at, k.id LIMIT 100"
+    )
+    return list((await conn.execute(text(query), {"r": recipient})).all())
+
+
+async def list_of_warning(conn: AsyncConnection, warning: int, most: int = 500) -> list[Any]:
+    """Everything that follows from a warning, its run included, by deadline."""
+    query = LIST + (
+        "WHERE k.warning_id = :w OR k.run_id IN (SELECT id FROM run WHERE warning_id = :w) ORDER BY k.due_at, k.id LIMIT :most"
+    )
+    return list((await conn.execute(text(query), {"w": warning, "most": most})).all())
+
+
+async def list_of_run(conn: AsyncConnection, run: int) -> list[Any]:
+    """The steps of a run, by deadline."""
+    return list((await conn.execute(text(LIST + "WHERE k.run_id = :r ORDER BY k.due_at, k.id"), {"r": run})).all())
+
+
+async def count_assignments(conn: AsyncConnection, warning: int) -> dict[str, int]:
+    """State → how many; `overdue` are those that were ever late."""
+    rows = await conn.execute(
+        text(
+            "SELECT state, count(*) AS n, sum(CASE WHEN late_at IS NULL THEN 0 ELSE 1 END) AS late FROM assignment "
+            "WHERE warning_id = :w OR run_id IN (SELECT id FROM run WHERE warning_id = :w) GROUP BY state"
+        ),
+        {"w": warning},
+    )
+    found = {"open": 0, "late": 0, "done": 0, "closed": 0, "overdue": 0}
+    for row in rows:
+        found[row.state] = int(row.n)
+        found["overdue"] += int(row.late)
+    return found
