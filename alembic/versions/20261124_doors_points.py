@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "doors_points"
-down_revision = "doors_households"
+down_revision = "scale_outbox"
 branch_labels = None
 depends_on = None
 
