@@ -29,7 +29,7 @@ screenshots: ## 每个页面的截图 / a picture of every page under build/scre
 bench: ## 测量 / how fast a warning fans out, beside the ceiling of the same run; ARGS="bulk --help", ARGS=voice
 	@exec scripts/bench.sh $(ARGS)
 
-corpus: ## 用公开预警语料核对解析 / check the parsers against a folder of public alerts; ARGS=folder
+corpus: ## 用公开预警语料核对解析 / verdict against expectation for a folder of public alerts, strictly; ARGS=folder
 	@scripts/setup.sh run
 	@exec .venv/bin/python scripts/corpus.py $(ARGS)
 

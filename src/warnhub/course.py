@@ -45,6 +45,12 @@ class Course:
         calm = [one.model_copy(update={"gate": Gate.ACCEPT}) if one.rule in self.answered else one for one in problems]
         return [*calm, *self.notes]
 
+    def placing(self, extent: Extent) -> list[Problem]:
+        """What cannot be placed; of an end, which goes to those who were told, a note."""
+        if self.alert.kind is not Kind.CANCEL:
+            return extent.problems
+        return [one.model_copy(update={"gate": Gate.ACCEPT}) for one in extent.problems]
+
     def read_as(self, why: Problem, **changes: Any) -> None:
         """Read the alert so."""
         self.alert = self.alert.model_copy(update=changes)

@@ -191,7 +191,7 @@ class Intake:
         """Store the alert, assess it, and make the warning that follows from it."""
         course = await plot_course(tx.conn, self.places, agency.id, alert, extent)
         drill = await self.drill_list(tx, alert)
-        noted = course.settle([*problems, *extent.problems])
+        noted = course.settle([*problems, *course.placing(extent)])
         assessment = self.assess(course, noted, agency, extent, drill)
         number, uid = await add_alert(tx, alert, agency.id, assessment.state, raw, media, noted)
         if course.changes:

@@ -92,7 +92,8 @@ class Places:
                 inside |= self.cover(to_disc(circle), f"areas[{number}].circles[{place}]", extent)
             outside: set[int] = set()
             for place, code in enumerate(area.codes):
-                found = self.resolve(code.value, code.scheme, f"areas[{number}].codes[{place}]", extent)
+                drawn = bool(area.polygons or area.circles) and not code.exclude
+                found = self.resolve(code.value, code.scheme, f"areas[{number}].codes[{place}]", extent, drawn)
                 if code.exclude:
                     outside |= found
                 else:
@@ -110,8 +111,11 @@ class Places:
             extent.problems.append(note)
         return {int(hit) for hit in hits}
 
-    def resolve(self, code: str, scheme: str, path: str, extent: Extent) -> set[int]:
-        """The places a code names; a problem for a code that cannot be looked up here."""
+    def resolve(self, code: str, scheme: str, path: str, extent: Extent, drawn: bool = False) -> set[int]:
+        """The places a code names; a problem for a code that cannot be looked up here.
+
+        `drawn`: the area has shapes too. A foreign code beside them is by CAP an equivalent description, and so a note.
+        """
         if scheme != "cn":
             extent.problems.append(
                 Problem(
@@ -119,7 +123,7 @@ class Places:
                     rule="UNKNOWN_CODE_SCHEME",
                     message="无法识别的区域编码体系 / no table for it",
                     value=scheme,
-                    gate=Gate.HOLD,
+                    gate=Gate.ACCEPT if drawn else Gate.HOLD,
                 )
             )
             return set()

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from warnhub.alert import Alert, Area, Code, Problem
+from warnhub.alert import Alert, Area, Code, Gate, Problem
 from warnhub.plan.audience import Extent, Places
 
 SPLIT = re.compile(r"[\s,;\uff0c\uff1b\u3001]+")
@@ -17,7 +17,7 @@ class Unplaceable(ValueError):
 
 def unplaced(problems: Sequence[Problem]) -> set[tuple[int, int]]:
     """(area, code) of each code that the directory does not know."""
-    found = (PATH.fullmatch(one.path) for one in problems if one.rule in UNPLACED)
+    found = (PATH.fullmatch(one.path) for one in problems if one.rule in UNPLACED and one.gate is Gate.HOLD)
     return {(int(one[1]), int(one[2])) for one in found if one}
 
 
