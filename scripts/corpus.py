@@ -3,9 +3,9 @@
     python scripts/corpus.py [corpus folder]
 
 What is known: `index.json` (well formed, valid by the OASIS schema, defects of geometry), EXPECTED.json (the element and the
-fault) and the cancels' HTTP answers. Strictly: sound means accept; a defect means hold or refuse, by a rule of its kind; a fault means
-hold or refuse, with a problem at its element. What differs is counted as differing, and must stand in DIFFERENCES with its
-verdict and rules; docs/decisions/0033-corpus.md gives the reasons. Anything else fails.
+fault) and the cancels' HTTP answers. Strictly: sound means accept; a defect means hold or refuse, by a rule of its kind; a
+fault means hold or refuse, with a problem at its element. What differs is counted as differing, and must stand in DIFFERENCES
+with its verdict and rules; docs/decisions/0033-corpus.md gives the reasons. Anything else fails.
 """
 
 import asyncio

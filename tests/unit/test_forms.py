@@ -110,6 +110,20 @@ def test_declared_encodings_are_read_from_the_bytes(encoding: str) -> None:
     assert taken(verdict).texts[0].headline == "云岭县气象局发布暴雨红色预警"
 
 
+@pytest.mark.parametrize("declared", ["GB2312", "ISO-8859-1", "UTF-16", "Big5"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_wrong_declaration_does_not_garble_what_is_plainly_utf8(declared: str, mark: bytes) -> None:
+    text = example("national.xml").replace('encoding="UTF-8"', f'encoding="{declared}"')
+    (verdict,) = read_alerts(mark + text.encode())
+    assert taken(verdict).texts[0].headline == "云岭县气象局发布暴雨红色预警"
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "latin-1"])
+def test_bytes_that_are_not_what_they_say_are_refused_not_guessed(encoding: str) -> None:
+    body = example("national.xml").replace("云岭县", "é").encode(encoding, "ignore")
+    assert rules(read_alerts(body)[0]) == ["XML_NOT_WELL_FORMED"]
+
+
 def test_json_with_a_byte_order_mark() -> None:
     (verdict,) = read_alerts(example("alert.json").encode("utf-8-sig"))
     assert verdict.gate is Gate.ACCEPT

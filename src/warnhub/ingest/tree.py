@@ -1,13 +1,17 @@
 """XML from bytes: no DTD, no entities, no network; and what readers ask of a tree."""
 
+import codecs
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from lxml import etree
 
 from warnhub.ingest.findings import Unreadable, local
 
 PROLOG = re.compile(rb"(?:[\s\xef\xbb\xbf\xff\xfe]|<\?.*?\?>|<!--.*?-->)*+<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE | re.DOTALL)
+MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+SURE = 6
 COUNT = etree.XPath("count(//*)")
 
 
@@ -16,6 +20,7 @@ def parse_xml(body: bytes, most: int) -> etree._Element:
     if PROLOG.match(body.replace(b"\0", b"")):
         raise Unreadable("XML_DOCTYPE")
     parser = etree.XMLParser(
+        encoding="utf-8" if is_utf8(body) else None,
         resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, attribute_defaults=False,
         huge_tree=False, remove_comments=True, remove_pis=True, recover=False,
     )  # fmt: skip
@@ -28,6 +33,17 @@ def parse_xml(body: bytes, most: int) -> etree._Element:
     if float(str(COUNT(root))) > most:
         raise Unreadable("TOO_MANY_ELEMENTS", f"most {most}", f"/{local(root)}[1]")
     return root
+
+
+def is_utf8(body: bytes) -> bool:
+    """Whether the bytes are UTF-8 whatever the document declares: other encodings of a few words do not happen to be."""
+    if body.startswith(codecs.BOM_UTF8):
+        return True
+    try:
+        found = sum(1 for _ in islice(MULTIBYTE.finditer(body), SURE))
+        return found == SURE and bool(body.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
 
 
 def children(parent: etree._Element, name: str) -> list[etree._Element]:
