@@ -81,7 +81,7 @@ async def calls(county: County, warning: Warning) -> Counter[int]:
 
 
 async def test_the_ladder_is_exact_to_the_second(large: County) -> None:
-    """Calls at 0:00, 2:00 and 4:00, the list of the not woken and the doors at 5:00, the duty desk at 15:00, by hand at 17:00."""
+    """Calls at 0:00, 2:00 and 4:00, the not woken and the doors at 5:00, the duty desk at 15:00, by hand at 17:00."""
     warning = await large.plan(await large.warn())
     assert await calls(large, warning) == {0: WORKERS}
     silent = {large.people[f"GW{n}"] for n in range(SILENT)}

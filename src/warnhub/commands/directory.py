@@ -1,8 +1,10 @@
-"""`warnhub import areas | people | devices | shelters | households | points`."""
+"""`warnhub import areas | people | devices | shelters | households | points | roster`."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -13,7 +15,9 @@ from warnhub.directory.homes import import_households, import_shelters
 from warnhub.directory.people import import_devices, import_people
 from warnhub.directory.places import import_areas
 from warnhub.directory.report import Report
+from warnhub.directory.roster import import_roster
 from warnhub.directory.sheet import Unreadable
+from warnhub.store.rosters import find_gaps, list_shifts
 
 imports = typer.Typer(
     help="导入通讯录 / import areas, people, devices, shelters, households and hazard points (CSV or GeoJSON).",
@@ -21,7 +25,9 @@ imports = typer.Typer(
 )
 
 SHOWN = 50
+AHEAD = 7 * 24 * 3_600_000
 File = Annotated[Path, typer.Argument(help="CSV (UTF-8, GB18030) or GeoJSON", exists=True, dir_okay=False)]
+RosterFile = Annotated[Path, typer.Argument(help="CSV (UTF-8, GB18030) or iCalendar", exists=True, dir_okay=False)]
 Partial = Annotated[bool, typer.Option("--partial", help="keep the good lines when some are bad; default: all or nothing")]
 
 
@@ -98,3 +104,19 @@ async def points(file: File, partial: Partial = False) -> None:
     """隐患点台账 / hazard points: slopes, river sections, reservoirs, forest, mines, works."""
     async with open_store() as (_, store, _):
         await run_import(lambda **more: import_points(store, file, **more), partial)
+
+
+@imports.command("roster")
+@asynchronous
+async def roster(file: RosterFile, partial: Partial = False) -> None:
+    """值班表:CSV 或 iCalendar,并指出无人值班的时段 / rosters, and the times at which nobody is on duty."""
+    async with open_store() as (settings, store, _):
+        county = settings.county
+        await run_import(lambda **more: import_roster(store, file, county.zone, county.code, **more), partial)
+        async with store.read() as conn:
+            now = await store.now(conn)
+            end = now + AHEAD
+            gaps = find_gaps(await list_shifts(conn, now, end), now, end)
+    for gap in gaps[:SHOWN]:
+        start, until = (datetime.fromtimestamp(at / 1_000, ZoneInfo(county.zone)) for at in (gap.start, gap.end))
+        err.print(f"注意 / note: {gap.place} {start:%m-%d %H:%M} – {until:%m-%d %H:%M} 无人值班 / nobody on duty", markup=False)

@@ -22,6 +22,7 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("now", "", "n"),
             Item("wall", "/wall", "w"),
             Item("holds", "/held", "h"),
+            Item("roster", "/roster", "r"),
         ),
     ),
     (

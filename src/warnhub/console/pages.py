@@ -16,6 +16,7 @@ from warnhub.console import (
     lists,
     people,
     relief,
+    roster,
     steer,
     stream,
     works,
@@ -76,6 +77,7 @@ ROUTES: tuple[tuple[str, str, str, Page], ...] = (
     ("POST", WARNING + "/cancel", "duty", decisions.do_cancel),
     *relief.ROUTES,
     *works.ROUTES,
+    *roster.ROUTES,
     ("GET", "/{rest:path}", OPEN, lose_way),
     ("POST", "/{rest:path}", OPEN, lose_way),
 )

@@ -35,6 +35,10 @@ RULES = {
     "itself": "是本人 / is the person itself",
     "count": "不是这里可用的整数 / is not a whole number that can stand here",
     "shelter": "没有这个编号的安置点,请先导入安置点 / no shelter has this ref; import the shelters first",
+    "rank": "班次请填 A 或 B / must be A or B",
+    "moment": "请填时间,如 2026-06-12 08:00 / must be a time such as 2026-06-12 08:00",
+    "span": "结束须晚于开始且不超过七天 / must end after it begins, within seven days",
+    "recurring": "不接受重复事件,请逐班导出 / repeats by a rule; export each shift by itself",
     "second_push": "只保留一个推送地址 / only one push address is kept",
 }
 
