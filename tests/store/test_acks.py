@@ -43,7 +43,7 @@ async def test_only_a_person_confirms(county: County, warning: Warning, acks: Ac
 
 
 async def test_every_kind_of_evidence_is_decided_about() -> None:
-    assert {kind for kind in Evidence} == {"fetched", "machine", "reply", "key", "human", "told"}
+    assert {kind for kind in Evidence} == {"fetched", "machine", "report", "reply", "key", "human", "told"}
 
 
 async def test_an_answer_confirms_the_delivery_it_came_by(county: County, warning: Warning, acks: Acks) -> None:

@@ -3,18 +3,22 @@
 Only a POST with a nonce of ours, from a page looked at for two seconds, with one choice that nothing made beforehand, confirms.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fastapi import APIRouter, Request
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
-from warnhub.console.answer import FORM, LARGEST, Answer, judge_answer, read_form
+from warnhub.console.answer import Answer, judge_answer
+from warnhub.console.bursts import Bursts
 from warnhub.console.hub import Field
 from warnhub.console.leaf import draw_page, draw_stray
 from warnhub.console.origin import origin_of
+from warnhub.console.photo import Photo, Unusable, clean_photo
+from warnhub.console.posts import Post, TooLarge, read_post
 from warnhub.console.scanners import is_machine, looks_ahead
 from warnhub.console.throttle import Recent, Window
 from warnhub.feedback.acks import Ack, Evidence
@@ -51,6 +55,8 @@ class Gate:
     by_address: Window = field(default_factory=lambda: Window(*BY_ADDRESS))
     by_token: Window = field(default_factory=lambda: Window(*BY_TOKEN))
     used: Recent = field(default_factory=Recent)
+    bursts: Bursts = field(default_factory=Bursts)
+    darkroom: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     suspects: Recent = field(default_factory=Recent)
 
     async def visit(self, request: Request) -> Visit | None:
@@ -86,16 +92,26 @@ class Gate:
             return draw_stray(self.hub.settings.county)
         if self.is_busy(visit.token, self.address(request)):
             return self.page(visit, trouble="busy", status=429)
-        form = await posted_form(request)
-        if form is None:
+        try:
+            post = await read_post(request)
+        except TooLarge:
+            return self.page(visit, trouble="photo", status=413)
+        if post is None:
             return self.page(visit, trouble="choice", status=415)
-        nonce = form.get("nonce", [""])[-1]
-        age = self.hub.keys.nonce_age(visit.token, nonce, int(self.clock()))
-        answer = judge_answer(form, age, visit.agent)
+        nonce = post.fields.get("nonce", [""])[-1]
+        answer = self.judge(visit, post, nonce)
         if answer.trouble:
             await self.suspect(visit, answer)
             return self.page(visit, trouble=answer.trouble, status=400)
-        return await self.keep(visit, answer, nonce)
+        return await self.keep(visit, answer, nonce, post.photo)
+
+    def judge(self, visit: Visit, post: Post, nonce: str) -> Answer:
+        """What the form says, unless the same address says it for many."""
+        age = self.hub.keys.nonce_age(visit.token, nonce, int(self.clock()))
+        answer = judge_answer(post.fields, age, visit.agent)
+        if not answer.trouble and self.bursts.strange(visit.origin, visit.agent, visit.token, self.clock()):
+            return Answer(trouble="many", machine=True)
+        return answer
 
     def is_busy(self, token: str, address: str) -> bool:
         """Whether this link or this address has posted too much; counts the post."""
@@ -111,16 +127,29 @@ class Gate:
         if answer.machine and self.suspects.add((visit.wave, visit.recipient, answer.trouble)):
             await self.hub.acks.take(visit.ack(Evidence.MACHINE, text=answer.trouble))
 
-    async def keep(self, visit: Visit, answer: Answer, nonce: str) -> Response:
-        """A person's answer; the same form sent twice is one answer."""
+    async def keep(self, visit: Visit, answer: Answer, nonce: str, sent: bytes) -> Response:
+        """A person's answer; the same form sent twice is one answer. One whose photograph cannot be read counts without it."""
         key = (visit.token, nonce, answer.choice, answer.text)
+        trouble = ""
         if key not in self.used:
-            outcome = await self.hub.acks.take(visit.ack(Evidence.HUMAN, answer.choice, answer.text))
+            photo = None
+            try:
+                photo = await self.clean(sent) if sent else None
+            except Unusable:
+                trouble = "unread"
+            place = answer.place or (photo.place if photo and answer.camera else None)
+            ack = visit.ack(Evidence.HUMAN, answer.choice, answer.text)
+            outcome = await self.hub.acks.take(replace(ack, place=place, photo=photo.body if photo else b""))
             if not outcome.known:
                 return draw_stray(self.hub.settings.county)
             self.used.add(key)
             PAGES.labels("answered").inc()
-        return self.page(visit, thanks=answer.choice)
+        return self.page(visit, thanks=answer.choice, trouble=trouble)
+
+    async def clean(self, sent: bytes) -> Photo:
+        """A photograph made anew, two at a time and beside the loop. Raises `Unusable`."""
+        async with self.darkroom:
+            return await asyncio.to_thread(clean_photo, sent)
 
     def page(self, visit: Visit, *, trouble: str = "", thanks: str = "", status: int = 200) -> Response:
         """The page, as things stand, with a fresh nonce."""
@@ -128,19 +157,6 @@ class Gate:
         nonce = self.hub.keys.form_nonce(visit.token, int(now))
         county = self.hub.settings.county
         return draw_page(county, visit.card, visit.token, nonce, now, trouble=trouble, thanks=thanks, status=status)
-
-
-async def posted_form(request: Request) -> dict[str, list[str]] | None:
-    """The form that was posted; None if it is none, or too large to be ours."""
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != FORM:
-        return None
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST:
-            return None
-    return read_form(bytes(body))
 
 
 def make_field(hub: Field, clock: Clock = time.time) -> APIRouter:

@@ -62,6 +62,7 @@ ROUTES: tuple[tuple[str, str, str, Page], ...] = (
     ("GET", WARNING + "/stream", OPEN, stream.stream_warning),
     ("GET", WARNING + "/people/{person}", "viewer", people.show_person),
     ("POST", WARNING + "/people/{person}", "duty", people.take_word),
+    ("GET", WARNING + "/photos/{proof}", "duty", people.show_photo),
     ("GET", "/held", "viewer", holds.show_holds),
     ("GET", WARNING + "/settle", "duty", holds.ask_settle),
     ("POST", WARNING + "/settle", "duty", holds.do_settle),

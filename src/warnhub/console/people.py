@@ -13,6 +13,7 @@ from warnhub.console.visit import Visit
 from warnhub.feedback.acks import CHOICES, Ack, Evidence
 from warnhub.store.answers import Asked, list_acts, list_messages, read_asked
 from warnhub.store.audits import add_audit
+from warnhub.store.proofs import list_proofs, read_photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,20 @@ async def person_page(visit: Visit, scene: Scene, who: Asked, status: int = 200,
     late = who.state == "late" or (who.state == "open" and who.due_at <= scene.summary.at)
     given = {"warning": scene.warning, "drill": scene.drill, "who": who, "late": late, "trouble": trouble}
     history = await read_history(visit, scene.warning.id, who.recipient)
-    return visit.page("person.html", status, history=history, acts=visit.may("duty"), **given)
+    async with visit.hub.store.read() as conn:
+        proofs = await list_proofs(conn, scene.warning.id, who.recipient) if visit.may("duty") else []
+    return visit.page("person.html", status, history=history, acts=visit.may("duty"), proofs=proofs, **given)
+
+
+async def show_photo(visit: Visit) -> Response:
+    """A photograph that came with an answer; 404 if there is none."""
+    scene = (await find_frame(visit, 0.2)).scene
+    assert scene is not None
+    async with visit.hub.store.read() as conn:
+        photo = await read_photo(conn, scene.warning.id, number(visit.argument("proof")) or 0)
+    if photo is None:
+        raise HTTPException(404, "there is no such photograph")
+    return Response(photo, media_type="image/jpeg")
 
 
 async def find_person(visit: Visit) -> tuple[Scene, Asked]:
@@ -91,7 +105,8 @@ def tell_act(act: dict[str, Any], lang: str) -> Moment:
     words = say(f"evidence.{act['evidence']}", lang)
     if act["choice"]:
         words = f"{words}：{say('choice.' + act['choice'], lang)}"
-    note = f"「{act['text']}」" if act["text"] and act["human"] else ""
+    said = act["human"] or act["evidence"] == Evidence.REPORT
+    note = f"「{act['text']}」" if act["text"] and said else ""
     officer = act["officer"].partition(":")[2] if act["officer"] else ""
     return Moment(act["at"], "answer" if act["human"] else "machine", words, f"{note} {officer}".strip())
 

@@ -50,5 +50,15 @@ TROUBLES = {
     "fast": Said("太快了，没有记录。请看清内容，再选择并提交。", "Too fast, not recorded: please read, choose and send again."),
     "old": Said("页面打开太久，没有记录。请重新选择并提交。", "This page was open too long: please choose again."),
     "choice": Said("没有记录。请先选一项，再提交。", "Not recorded: please choose one first."),
+    "many": Said(
+        "同一地址短时间内提交太多，没有记录。如果您是本人，请在本页再选一次并提交。",
+        "Not recorded: one address answered for many. If you are a person, choose and send once more.",
+    ),
+    "unread": Said("答复已记录，但照片无法读取，没有收下。", "Your answer is recorded; the photo could not be read."),
+    "place": Said(
+        "没有记录。位置请填经纬度，如 26.123, 117.456，或留空。",
+        "Not recorded: type the place as 26.123, 117.456, or leave it empty.",
+    ),
+    "photo": Said("没有记录。照片太大，请换一张或不附照片。", "Not recorded: the photo is too large."),
     "busy": Said("提交太多，没有记录。请等一分钟再试。", "Too many at once, not recorded: please try again in a minute."),
 }

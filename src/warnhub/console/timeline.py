@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from warnhub.console.strings import has_words, say
 from warnhub.roles import Role
 
-PERSONAL = ("escalated", "unanswered", "answer")
+PERSONAL = ("escalated", "unanswered", "unwoken", "answer", "report")
+FOLDED = PERSONAL[:3]
 TOGETHER = 5_000
 """Milliseconds within which the same thing is one line."""
 
@@ -76,7 +77,7 @@ def fold_events(rows: Iterable[Any]) -> list[Line]:
         data = row.data if isinstance(row.data, dict) else orjson.loads(row.data)
         key = (row.kind, str(data.get("step") or data.get("role") or ""))
         before = last.get(key)
-        if before and row.kind in PERSONAL[:2] and before.at - row.at <= TOGETHER:
+        if before and row.kind in FOLDED and before.at - row.at <= TOGETHER:
             before.people += 1
             continue
         who, _, actor = row.actor.partition(":")

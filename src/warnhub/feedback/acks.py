@@ -17,6 +17,7 @@ from warnhub.store.covers import cover_origins
 from warnhub.store.engine import Store, Tx
 from warnhub.store.group import Group
 from warnhub.store.ledger import Move, advance, hold_warnings
+from warnhub.store.proofs import add_proofs
 from warnhub.store.rows import pack_rows, rows_table
 from warnhub.store.states import Rank
 
@@ -49,7 +50,10 @@ CHOICES = ("received", "moved", "help", "cannot")
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """One act. `wave` is 0 where it came by no message of ours (told by phone, entered `by` an officer)."""
+    """One act. `wave` is 0 where it came by no message of ours (told by phone, entered `by` an officer).
+
+    `place` is (longitude, latitude) where the person says they are; `photo` a JPEG that was made anew.
+    """
 
     wave: int
     recipient: int
@@ -60,6 +64,8 @@ class Ack:
     by: str = ""
     agent: str = ""
     origin: str = ""
+    place: tuple[float, float] | None = None
+    photo: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +180,11 @@ async def close_tasks(tx: Tx, warning: int, acks: Sequence[Ack]) -> None:
             "now": tx.now,
         },
     )
+    await add_proofs(tx, warning, [(ack.recipient, ack.place, ack.photo) for ack in acks])
     await close_visits(tx, warning, acks)
     await cover_origins(tx, warning, [ack.recipient for ack in acks])
     for ack in acks:
-        if ack.choice in {"help", "cannot"} or ack.by:
+        if ack.choice in {"help", "cannot"} or ack.by or ack.place or ack.photo:
             data = {"choice": ack.choice, "text": ack.text[:200], "evidence": ack.evidence.value}
             await add_event(tx, warning, "answer", ack.by or "recipient", data, ack.recipient)
     tx.wake("task")

@@ -14,6 +14,9 @@ from warnhub.client import make_client, make_transport
 LINK = re.compile(r"https?://[^\s\"'<>]+/a/[A-Za-z0-9_-]+")
 FIELD = re.compile(r"<input[^>]*>")
 ATTRIBUTE = re.compile(r"(\w+)=\"([^\"]*)\"")
+AGENT = "Mozilla/5.0 (Linux; Android 14; V{}A) AppleWebKit/537.36 MicroMessenger/8.0"
+"""Everybody has a telephone of their own."""
+
 CHOICES = ("received", "received", "received", "received", "moved", "help")
 
 
@@ -29,7 +32,6 @@ class Townsfolk:
         self.seen: set[str] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.http = make_client(make_transport(), 10)
-        self.http.headers["user-agent"] = "Mozilla/5.0 (Linux; Android 14) MicroMessenger/8.0"
 
     def hear(self, what: dict[str, Any]) -> None:
         """A carrier took a message; if it has a link, its owner may answer."""
@@ -47,13 +49,14 @@ class Townsfolk:
         """Open, read, choose, press."""
         await asyncio.sleep(self.random.expovariate(1 / self.slow))
         try:
-            page = await self.http.get(link)
+            phone = {"user-agent": AGENT.format(self.random.randrange(1_000, 9_999))}
+            page = await self.http.get(link, headers=phone)
             await asyncio.sleep(self.read + self.random.random())
             fields = hidden_fields(page.text)
             if page.status_code != 200 or not fields:
                 self.counts["no form"] += 1
                 return
-            answer = await self.http.post(link, data=fields | {"choice": self.random.choice(CHOICES)})
+            answer = await self.http.post(link, data=fields | {"choice": self.random.choice(CHOICES)}, headers=phone)
             self.counts["confirmed" if answer.is_success else f"refused {answer.status_code}"] += 1
         except httpx.HTTPError:
             self.counts["no line"] += 1
