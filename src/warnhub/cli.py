@@ -15,6 +15,7 @@ from warnhub.commands.people import user
 from warnhub.commands.response import plan
 from warnhub.commands.serving import channels, db, key, serve, worker
 from warnhub.commands.simulate import simulate
+from warnhub.commands.sources import source
 from warnhub.commands.trust import trusted
 from warnhub.config import ConfigError
 from warnhub.ingest import Limits
@@ -37,6 +38,7 @@ groups = {
     "plan": plan,
     "incident": incident,
     "audit": audit,
+    "source": source,
     "dead-letter": letters,
     "simulate": simulate,
 }

@@ -9,7 +9,8 @@ import os
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -54,6 +55,42 @@ class Limits(BaseModel):
     max_polygons: int = Field(default=1_000, gt=0)
     max_points: int = Field(default=50_000, gt=0)
     batch_size: int = Field(default=1_000, gt=0, le=5_000)
+
+
+class Source(BaseModel):
+    """A feed or a document that is polled, on behalf of the agency it speaks for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    agency: str = Field(min_length=1)
+    urls: list[str] = Field(min_length=1, max_length=10)
+    kind: Literal["feed", "document"] = "feed"
+    hosts: list[str] = Field(default_factory=list)
+    networks: list[str] = Field(default_factory=list)
+    every: float = Field(default=60, ge=5)
+    timeout: float = Field(default=20, gt=0, le=120)
+    max_bytes: int = Field(default=8_000_000, gt=0)
+
+    @field_validator("urls")
+    @classmethod
+    def real_urls(cls, value: list[str]) -> list[str]:
+        """http or https, with a host and no name or password in them."""
+        for url in value:
+            parts = urlsplit(url)
+            if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+                raise ValueError("must be http or https addresses without a password in them")
+        return value
+
+    @field_validator("networks")
+    @classmethod
+    def real_networks(cls, value: list[str]) -> list[str]:
+        """Networks as 10.1.0.0/16."""
+        return [str(ip_network(one)) for one in value]
+
+    @property
+    def allowed(self) -> set[str]:
+        """The hosts that may be asked."""
+        return {(urlsplit(url).hostname or "").lower() for url in self.urls} | {host.lower() for host in self.hosts}
 
 
 class FileSource(PydanticBaseSettingsSource):
@@ -129,6 +166,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     stations: Path | None = None
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    sources: dict[str, Source] = Field(default_factory=dict)
     lease_seconds: float = Field(default=60, gt=0)
     office_code: str | None = Field(default=None, pattern=r"^[0-9]{14}$")
     signing_key: SecretStr | None = None

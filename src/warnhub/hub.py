@@ -36,6 +36,7 @@ from warnhub.feedback.receipts import Receipts
 from warnhub.feedback.replies import CAME, Replies
 from warnhub.feedback.steering import Steering
 from warnhub.ingest.stations import load_stations
+from warnhub.inlet.polls import Poller
 from warnhub.monitor.board import Board
 from warnhub.monitor.metrics import PARTS_FAILED
 from warnhub.monitor.watch import Monitor
@@ -85,6 +86,7 @@ class Hub:
     monitor: Monitor
     board: Board
     outlet: Outlet
+    poller: Poller
     responder: Responder
     transport: httpx.AsyncBaseTransport
     works: bool = True
@@ -96,7 +98,7 @@ class Hub:
     def notices(self) -> list[str]:
         """What the adapters want an operator to know."""
         found = [getattr(provider.adapter, "warning", "") for provider in self.providers.values()]
-        return [notice for notice in found if notice]
+        return [notice for notice in found if notice] + self.poller.notices
 
     async def reload(self) -> None:
         """Take in what somebody has changed: a new policy, a new map, a provider that was put right."""
@@ -110,6 +112,7 @@ class Hub:
             still = await open_incidents(conn)
         if version not in self.policies:
             self.policies.update(await load_policies(self.store))
+        await self.poller.look()
         for name, drive in self.worker.lines.items():
             if drive.stopped and name not in still:
                 self.worker.resume(name)
@@ -141,6 +144,7 @@ class Hub:
         }
         if self.works:
             parts |= {"bus": self.bus.run, "worker": self.worker.run, **self.listeners()}
+            parts |= {f"source-{name}": partial(self.poller.run, name) for name in self.settings.sources}
         async with asyncio.TaskGroup() as group:
             for name, part in parts.items():
                 group.create_task(keep_running(name, part), name=name)
@@ -170,6 +174,7 @@ class Hub:
 
     async def close(self) -> None:
         """Give everything back."""
+        await self.poller.fetcher.close()
         await self.transport.aclose()
         await self.store.close()
 
@@ -236,6 +241,7 @@ async def make_hub(
     wordbook = Wordbook(store, policies, settings.county, settings.words_dir)
     living = Living(store)
     worker = Worker(store, bus, settings, keys, providers, wordbook, living, node)
+    desk = Desk(store, settings, places, policies, load_stations(settings.stations))
     resolver = Resolver(store, planner, worker)
     hub = Hub(
         settings=settings,
@@ -245,7 +251,7 @@ async def make_hub(
         places=places,
         policies=policies,
         providers=providers,
-        desk=Desk(store, settings, places, policies, load_stations(settings.stations)),
+        desk=desk,
         planner=planner,
         steering=Steering(store, planner),
         wordbook=wordbook,
@@ -260,6 +266,7 @@ async def make_hub(
         board=Board(store, settings.county.zone, wordbook.advice),
         outlet=Outlet(store, settings, make_signer(settings)),
         responder=make_responder(store, settings, places, policies, planner),
+        poller=Poller(store, desk, node),
         transport=transport,
         works=not settings.scaled or settings.worker if works is None else works,
     )

@@ -64,6 +64,8 @@ async def open_door(url: str, hand: Hand, **given: Any) -> AsyncIterator[Door]:
     hub = await make_hub(settings, clock=hand)
     app = create_app(settings, hub=hub)
     app.state.hub = hub
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://warn.example") as http:
-        yield Door(hub, app, http, hand, keys, token)
-    await hub.close()
+    try:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://warn.example") as http:
+            yield Door(hub, app, http, hand, keys, token)
+    finally:
+        await hub.close()

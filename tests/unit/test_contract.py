@@ -9,15 +9,14 @@ from typing import Any
 
 import jsonschema
 import pytest
-from starlette.requests import Request
 
 from warnhub.alert import Gate, Problem
-from warnhub.api.alerts import shown
 from warnhub.api.problems import MEDIA, make_problem
 from warnhub.app import create_app
 from warnhub.config import Settings
 from warnhub.desk import Received
 from warnhub.ingest.forms import MEDIA as TAKEN
+from warnhub.inlet.door import told
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED: dict[str, Any] = json.loads((ROOT / "schemas" / "openapi.json").read_text("utf-8"))
@@ -83,10 +82,8 @@ def test_a_refusal_is_as_published() -> None:
 
 @pytest.mark.parametrize("state", ["released", "pending", "held", "kept", "ended"])
 def test_an_answer_is_as_published(state: str) -> None:
-    app = create_app(Settings.model_construct())
-    request = Request({"type": "http", "app": app})
     noted = Problem(path="areas[0]", rule="UNKNOWN_AREA", message="no such place", gate=Gate.HOLD)
     received = Received(alert="a-1", state=state, warning="w-1" if state == "released" else None, problems=[noted])
-    validate(shown(request, received), "Taken")
+    validate(told(received), "Taken")
     with pytest.raises(jsonschema.ValidationError):
-        validate(shown(request, received) | {"state": "lost"}, "Taken")
+        validate(told(received) | {"state": "lost"}, "Taken")

@@ -9,8 +9,10 @@ from sqlalchemy import text
 
 from warnhub.api.auth import HubDep
 from warnhub.desk import Refusal
-from warnhub.monitor.metrics import OLDEST, WAITING
+from warnhub.hub import Hub
+from warnhub.monitor.metrics import OLDEST, SOURCE_AGE, SOURCE_FAILURES, SOURCE_PARKED, WAITING
 from warnhub.store.migrate import SchemaError, check_store
+from warnhub.store.sources import count_parked, list_mirrors
 
 router = APIRouter()
 AUDIO = re.compile(r"[0-9a-f]{32,64}\.(wav|mp3)")
@@ -49,7 +51,24 @@ async def metrics(hub: HubDep) -> Response:
         for row in rows:
             WAITING.labels(row.provider, str(row.lane)).set(row.n)
             OLDEST.labels(row.provider).set(max(0.0, (now - row.oldest) / 1000))
+    await measure_sources(hub)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def measure_sources(hub: Hub) -> None:
+    """How each polled source is; its mirrors are numbered as in the settings, for an address may hold a key."""
+    async with hub.store.read() as conn:
+        now = await hub.store.now(conn)
+        mirrors, parked = await list_mirrors(conn), await count_parked(conn)
+    for gauge in (SOURCE_AGE, SOURCE_FAILURES, SOURCE_PARKED):
+        gauge.clear()
+    for name, source in hub.settings.sources.items():
+        own = {one.url: one for one in mirrors if one.source == name and one.url in source.urls}
+        good = [one.good_at for one in own.values() if one.good_at is not None]
+        SOURCE_AGE.labels(name).set((now - max(good)) / 1000 if good else float("inf"))
+        SOURCE_PARKED.labels(name).set(parked.get(name, 0))
+        for number, url in enumerate(source.urls):
+            SOURCE_FAILURES.labels(name, str(number)).set(own[url].failures if url in own else 0)
 
 
 @router.get("/audio/{name}", include_in_schema=False)

@@ -14,3 +14,6 @@ ORPHANS = Gauge("warnhub_orphan_receipts", "Receipts whose delivery is not found
 DRIFT = Gauge("warnhub_tally_drift", "Deliveries by which counts and rows differ, as the auditor last saw it")
 INGEST = Histogram("warnhub_ingest_seconds", "POST to committed", buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5))
 PARTS_FAILED = Counter("warnhub_parts_failed", "Parts of the engine that broke and were started again", ["part"])
+SOURCE_AGE = Gauge("warnhub_source_age_seconds", "Time since a polled source answered well", ["source"])
+SOURCE_FAILURES = Gauge("warnhub_source_failures", "Times a mirror has failed in a row", ["source", "mirror"])
+SOURCE_PARKED = Gauge("warnhub_source_parked", "Entries of a polled source that wait for a person", ["source"])

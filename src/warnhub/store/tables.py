@@ -494,4 +494,4 @@ participant = Table(
     Column("recipient_id", Id, primary_key=True),
 )
 
-from warnhub.store import duty, gates, shared  # noqa: E402, F401 - their tables stand on the same metadata
+from warnhub.store import duty, gates, mirrors, shared  # noqa: E402, F401 - their tables stand on the same metadata

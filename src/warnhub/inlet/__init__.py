@@ -1,0 +1,1 @@
+"""The one door for alerts, whichever way they come: POST, polled feeds, Kafka."""

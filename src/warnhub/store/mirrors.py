@@ -1,0 +1,43 @@
+"""The tables of polled sources; see `warnhub.store.sources`."""
+
+from sqlalchemy import JSON, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+
+from warnhub.store.tables import Time, metadata, serial
+
+source = Table(
+    "source",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("lease_until", Time, nullable=False),
+)
+
+mirror = Table(
+    "mirror",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("url", Text, primary_key=True),
+    Column("etag", Text, nullable=False),
+    Column("modified", Text, nullable=False),
+    Column("asked_at", Time, nullable=False),
+    Column("good_at", Time),
+    Column("failures", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+)
+
+polled = Table(
+    "polled",
+    metadata,
+    serial(),
+    Column("source", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("mark", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Time, nullable=False),
+    Column("seen_at", Time, nullable=False),
+    Column("problem", JSON),
+    UniqueConstraint("source", "key", "mark"),
+    Index("ix_polled_state", "state", "due_at"),
+)
