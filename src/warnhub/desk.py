@@ -46,6 +46,8 @@ class Desk(Intake):
             warning = await self.pending(tx, uid)
             if warning.expires_at <= tx.now:
                 raise Refusal(409, "this warning has expired; it cannot be released any more")
+            if await author_of(tx, warning.alert_id) == actor:
+                raise Refusal(409, "nobody releases what they wrote themselves: another officer is needed")
             if warning.drill is None:
                 warning = await self.enlist(tx, warning)
             await tx.conn.execute(
@@ -66,7 +68,7 @@ class Desk(Intake):
         alert = await warning_alert(tx.conn, warning)
         if alert.status not in DRILLED:
             return warning
-        drill = await self.drill_list(tx, alert)
+        drill = await self.drill_list(tx.conn, alert)
         if drill is None:
             raise Refusal(409, "a drill needs a list of participants: make one with `warnhub drill add`")
         await tx.conn.execute(text("UPDATE warning SET drill = :d WHERE id = :id"), {"d": drill, "id": warning.id})
@@ -215,3 +217,11 @@ class Desk(Intake):
         if warning.state != "pending":
             raise Refusal(409, f"this warning is {warning.state}; only a pending one can be decided about")
         return warning
+
+
+async def author_of(tx: Tx, alert: int) -> str | None:
+    """Who wrote an alert of the county's own at the desk, as the audit names people; None for any other alert."""
+    key = await tx.conn.scalar(
+        text("SELECT key FROM repeat WHERE agency_id = :a AND alert_id = :id"), {"a": COUNTY, "id": alert}
+    )
+    return str(key).partition(" ")[0] if key else None

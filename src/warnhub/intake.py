@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import Field
 from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.alert import Alert, Gate, Kind, Model, Problem, Verdict
 from warnhub.config import Settings
@@ -190,7 +191,7 @@ class Intake:
     ) -> Received:
         """Store the alert, assess it, and make the warning that follows from it."""
         course = await plot_course(tx.conn, self.places, agency.id, alert, extent)
-        drill = await self.drill_list(tx, alert)
+        drill = await self.drill_list(tx.conn, alert)
         noted = course.settle([*problems, *course.placing(extent)])
         assessment = self.assess(course, noted, agency, extent, drill)
         number, uid = await add_alert(tx, alert, agency.id, assessment.state, raw, media, noted)
@@ -257,7 +258,7 @@ class Intake:
         """Assess again an alert that was parked until what it refers to came; gives its state."""
         found, unknown = await find_referenced(tx.conn, said, agency.id)
         problems = [Problem.model_validate(one) for one in kept.problems]
-        drill = await self.drill_list(tx, said)
+        drill = await self.drill_list(tx.conn, said)
         extent = self.places.select(said.areas)
         policy = self.policies[self.version]
         result = assess_alert(said, problems, agency, policy, extent, [] if found else unknown, drill)
@@ -292,14 +293,14 @@ class Intake:
             await end_warning(tx, old, "cancelled", actor, {"by": alert.identifier})
         return [old for old in earlier if old.state == LIVING]
 
-    async def drill_list(self, tx: Tx, alert: Alert) -> str | None:
+    async def drill_list(self, conn: AsyncConnection, alert: Alert) -> str | None:
         """The list a drill or test runs with: the one its parameter `drill` names, else the newest."""
         if alert.status not in DRILLED:
             return None
         named = next((p.value for p in alert.parameters if p.name == "drill"), None)
         where = "WHERE id = :id" if named else ""
         bind = {"id": named} if named else {}
-        found = await tx.conn.scalar(text(f"SELECT id FROM drill {where} ORDER BY created_at DESC LIMIT 1"), bind)
+        found = await conn.scalar(text(f"SELECT id FROM drill {where} ORDER BY created_at DESC LIMIT 1"), bind)
         return str(found) if found else None
 
     async def warn(

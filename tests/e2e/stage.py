@@ -48,6 +48,8 @@ PASSWORD = "yunling-2026-river"
 NOW = 1_781_252_400_000  # 12 June 2026, 16:20 in the county
 TOWNS = "990123"
 OFFICERS = {"qian": "viewer", "wang": "duty", "zhao": "duty", "li": "approver", "boss": "admin"}
+OFFICERS |= {"rain": "agency", "town": "township"}
+SCOPES = {"rain": "weather", "town": "990123001"}
 RATES = {"sms.aliyun": 20.0, "sms.twilio": 5.0, "wechat.template": 50.0, "push.jpush": 100.0, "loudspeaker.mqtt": 20.0}
 
 
@@ -205,7 +207,7 @@ async def build_county(path: Path, residents: int = 3_000) -> dict[str, str]:
         await add_agency(tx, "test", id="water", name="云岭县水利局", release=Level.ORANGE, **given)
         await add_agency(tx, "test", id="land", name="云岭县自然资源局", **given)
         for name, role in OFFICERS.items():
-            await add_user(tx, "test", name=name, password=PASSWORD, role=role)
+            await add_user(tx, "test", name=name, password=PASSWORD, role=role, scope=SCOPES.get(name))
     await store.close()
     hub = await open_hub(path, hand)
     made = {

@@ -66,7 +66,7 @@ async def get_caller(request: Request, hub: HubDep) -> Caller:
             tables.user.c.token == hash_key(key), tables.user.c.disabled_at.is_(None)
         )
         row = (await conn.execute(query)).first()
-    if row is not None:
+    if row is not None and row.role in RANKS:
         return Caller(user=row.name, role=row.role)
     await note_refusal(request, hub, "key.refused")
     raise unauthorised("this key is not known, or was withdrawn", "UNKNOWN_KEY")

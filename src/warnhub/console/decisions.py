@@ -5,7 +5,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from warnhub.console.details import find_frame, is_listless
+from warnhub.console.details import enlisted, find_frame
 from warnhub.console.scene import Scene
 from warnhub.console.strings import say
 from warnhub.console.visit import Visit
@@ -43,11 +43,12 @@ async def ask(visit: Visit, act: str, status: int = 200, trouble: str = "") -> R
 async def will_release(visit: Visit, scene: Scene) -> dict[str, Any]:
     """What a release does: nothing yet if another officer is needed, else all this, at once."""
     warning, lang = scene.warning, visit.lang
-    if is_listless(warning, scene.alert):
-        raise HTTPException(409, "a drill needs a list of participants")
     async with visit.hub.store.read() as conn:
+        ready = await enlisted(visit, conn, scene)
+        if ready is None:
+            raise HTTPException(409, "a drill needs a list of participants")
         approvals = [one for one in await list_approvals(conn, warning.id) if one.actor != visit.actor]
-    forecast = await visit.console.forecasts.make(warning)
+    forecast = await visit.console.forecasts.make(ready)
     need = max(1, warning.approvals)
     last = len(approvals) + 1 >= need
     numbers = {"people": f"{forecast.people:,}", "devices": f"{forecast.devices:,}", "asked": f"{forecast.asked:,}"}

@@ -1,6 +1,6 @@
 """One warning: its course, those who have not answered, and the words that were sent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -115,20 +115,24 @@ async def read_waiting(visit: Visit, conn: AsyncConnection, scene: Scene) -> dic
     if scene.warning.state != "pending":
         return {}
     approvals = await list_approvals(conn, scene.warning.id)
-    listless = is_listless(scene.warning, scene.alert)
+    ready = await enlisted(visit, conn, scene)
     return {
         "reasons": await held_reasons(conn, scene.warning.id),
         "approvals": approvals,
         "mine": any(approval.actor == visit.actor for approval in approvals),
-        "listless": listless,
+        "listless": ready is None,
         "hold": await find_hold(conn, scene.warning) is not None,
-        "forecast": None if listless else await visit.console.forecasts.make(scene.warning),
+        "forecast": await visit.console.forecasts.make(ready) if ready else None,
     }
 
 
-def is_listless(warning: Warning, alert: Alert) -> bool:
-    """A drill that nobody has made a list for: it cannot be released."""
-    return warning.drill is None and alert.status in DRILLED
+async def enlisted(visit: Visit, conn: AsyncConnection, scene: Scene) -> Warning | None:
+    """The warning as its release would find it: a drill with the list it has, or that was made for it since; None where there
+    is none, and it cannot be released."""
+    if scene.warning.drill is not None or scene.alert.status not in DRILLED:
+        return scene.warning
+    found = await visit.hub.desk.drill_list(conn, scene.alert)
+    return replace(scene.warning, drill=found) if found else None
 
 
 async def preview_words(visit: Visit, scene: Scene) -> list[Preview]:

@@ -5,6 +5,7 @@ import secrets
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from warnhub.console.me import check_second
 from warnhub.console.visit import COOKIE, Visit
 from warnhub.store.audits import add_audit
 from warnhub.store.sessions import close_session, open_session
@@ -59,6 +60,9 @@ async def log_in(visit: Visit) -> Response:
     if user is None:
         await note_miss(visit, name)
         return await login_page(visit, 401, "wrong", name=name)
+    if user.second and not await check_second(visit, user.name, visit.form.get("code", "")):
+        await note_miss(visit, name)
+        return await login_page(visit, 401, "second", name=name)
     visit.console.guesses.hit(name, visit.address)
     return await let_in(visit, user)
 

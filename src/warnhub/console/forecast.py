@@ -66,16 +66,17 @@ class Forecasts:
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
-        self.kept: dict[tuple[int, int], tuple[float, Forecast]] = {}
+        self.kept: dict[tuple[int, int, str | None], tuple[float, Forecast]] = {}
 
     async def make(self, warning: Warning) -> Forecast:
         """What releasing `warning` would do."""
-        known = self.kept.get((warning.id, warning.version))
+        key = (warning.id, warning.version, warning.drill)
+        known = self.kept.get(key)
         if known and time.monotonic() - known[0] < FRESH:
             return known[1]
-        self.kept = {key: old for key, old in self.kept.items() if time.monotonic() - old[0] < FRESH}
+        self.kept = {one: old for one, old in self.kept.items() if time.monotonic() - old[0] < FRESH}
         made = await self.count(warning)
-        self.kept[warning.id, warning.version] = time.monotonic(), made
+        self.kept[key] = time.monotonic(), made
         return made
 
     async def count(self, warning: Warning) -> Forecast:

@@ -149,7 +149,12 @@ class Atlas:
         return next((place for place, level in self.places.levels.items() if level == 6), 0)
 
     async def draw(
-        self, conn: AsyncConnection, alert: Alert, place: int | None = None, warning: int | None = None, detail: bool = True
+        self,
+        conn: AsyncConnection,
+        alert: Alert | None,
+        place: int | None = None,
+        warning: int | None = None,
+        detail: bool = True,
     ) -> Sheet | None:
         """The map of what lies below `place`, the county by default; None where no outline is known."""
         centre = place if place in self.places.names else self.top()
@@ -160,7 +165,7 @@ class Atlas:
             return None
         frame = Frame.around(tuple(float(edge) for edge in shapely.total_bounds(known)))
         scores = await read_scores(conn, warning, self.places) if warning else {}
-        home = self.places.select(alert.areas)
+        home = self.places.select(alert.areas if alert else [])
         held = home.home | home.above
         speakers = await self.speakers(conn, frame, centre, warning) if warning and detail else []
         return Sheet(
@@ -169,7 +174,7 @@ class Atlas:
             WIDTH,
             frame.height,
             [self.shape(frame, row, held, scores) for row in ground.rows],
-            [frame.draw(shape) for shape in outlines(alert)],
+            [frame.draw(shape) for shape in (outlines(alert) if alert else [])],
             speakers,
             self.trail(centre),
         )

@@ -22,12 +22,39 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("now", "", "n"),
             Item("wall", "/wall", "w"),
             Item("holds", "/held", "h"),
-            Item("roster", "/roster", "r"),
+            Item("compose", "/compose", "c", "duty"),
+            Item("drills", "/drills", "d"),
+            Item("mine", "/mine", "n", "agency"),
+            Item("own", "/own", "n", "township"),
         ),
     ),
     (
         "respond",
-        (Item("runs", "/runs", "r"), Item("points", "/points", "p")),
+        (
+            Item("runs", "/runs", "x"),
+            Item("points", "/points", "i"),
+        ),
+    ),
+    (
+        "people",
+        (
+            Item("roster", "/roster", "r"),
+            Item("directory", "/directory", "p"),
+            Item("search", "/search", "s"),
+        ),
+    ),
+    (
+        "rules",
+        (
+            Item("policy", "/policy", "y"),
+            Item("agencies", "/agencies", "a"),
+            Item("channels", "/channels", "l"),
+            Item("users", "/users", "u", "admin"),
+        ),
+    ),
+    (
+        "record",
+        (Item("audit", "/audit", "t"),),
     ),
 )
 """Groups are named by the messages `menu.group.<name>`. A new page of the desk adds its line here."""

@@ -8,15 +8,25 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from warnhub.console import (
+    accounts,
+    agencies,
+    compose,
     decisions,
     details,
+    directory,
     doors,
     faults,
     holds,
+    ledgers,
+    lines,
     lists,
+    me,
+    mine,
     people,
+    policies,
     relief,
     roster,
+    search,
     steer,
     stream,
     works,
@@ -48,12 +58,18 @@ async def lose_way(visit: Visit) -> Response:
 OPEN = ""
 """No session is needed."""
 
+ANYBODY = "anybody"
+"""Any session, also of a role that sees one part only."""
+
+HOMES = {"agency": mine.AGENCY, "township": mine.TOWN}
+"""Where those begin who see one part only."""
+
 WARNING = "/warnings/{uid}"
 ROUTES: tuple[tuple[str, str, str, Page], ...] = (
     ("GET", "/static/{name}", OPEN, show_asset),
     ("GET", "/login", OPEN, doors.show_login),
     ("POST", "/login", OPEN, doors.log_in),
-    ("POST", "/logout", "viewer", doors.log_out),
+    ("POST", "/logout", ANYBODY, doors.log_out),
     ("GET", "", "viewer", lists.show_list),
     ("GET", "/stream", OPEN, stream.stream_list),
     ("GET", "/wall", "viewer", lists.show_wall),
@@ -79,6 +95,32 @@ ROUTES: tuple[tuple[str, str, str, Page], ...] = (
     *relief.ROUTES,
     *works.ROUTES,
     *roster.ROUTES,
+    ("GET", "/me", ANYBODY, me.show_me),
+    *(("POST", f"/me/{act}", ANYBODY, me.change_me) for act in ("on", "off", "others")),
+    ("GET", "/compose", "duty", compose.show_compose),
+    ("POST", "/compose", "duty", compose.take_draft),
+    ("GET", "/drills", "viewer", lines.show_drills),
+    ("POST", "/drills/add", "duty", lines.add_drill),
+    ("GET", "/directory", "viewer", directory.show_directory),
+    ("GET", "/directory/people/{person}", "viewer", directory.show_entry),
+    ("POST", "/directory/people/{person}", "duty", directory.take_number),
+    ("GET", "/search", "viewer", search.show_search),
+    ("GET", "/policy", "viewer", policies.show_policy),
+    ("POST", "/policy", "admin", policies.change_policy),
+    ("GET", "/agencies", "viewer", agencies.show_agencies),
+    *(("POST", f"/agencies/{act}", "admin", agencies.change_agency) for act in agencies.ACTS),
+    ("GET", "/channels", "viewer", lines.show_channels),
+    ("POST", "/channels/close", "duty", lines.close_stop),
+    ("GET", "/users", "admin", accounts.show_users),
+    *(("POST", f"/users/{act}", "admin", accounts.change_user) for act in accounts.ACTS),
+    ("GET", "/audit", "viewer", ledgers.show_audit),
+    ("POST", "/audit/verify", "viewer", ledgers.check_audit),
+    ("GET", "/mine", "agency", mine.show_agency),
+    ("GET", "/mine/{uid}", "agency", mine.show_agency_warning),
+    ("GET", "/own", "township", mine.show_town),
+    ("GET", "/own/{uid}", "township", mine.show_town_warning),
+    ("GET", "/own/{uid}/{person}", "township", mine.show_town_person),
+    ("POST", "/own/{uid}/{person}", "township", mine.take_town_word),
     ("GET", "/{rest:path}", OPEN, lose_way),
     ("POST", "/{rest:path}", OPEN, lose_way),
 )
@@ -93,7 +135,9 @@ async def serve(console: Console, request: Request, role: str, page: Page) -> Re
             return visit.dress(visit.to_login())
         if request.method == "POST":
             await visit.read_post(checked=bool(role))
-        if role and not visit.may(role):
+        if role == "viewer" and not visit.path and visit.session and visit.session.user.role in HOMES:
+            return visit.dress(visit.go(HOMES[visit.session.user.role]))
+        if role and role != ANYBODY and not visit.may(role):
             raise HTTPException(403, f"this takes the role {role} or above")
         response = await page(visit)
     except HTTPException as error:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from starlette.responses import HTMLResponse
 
-from warnhub.console.strings import say
 from warnhub.console.visit import Visit
 
 
@@ -21,35 +20,42 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell. `chip`: a state to colour by; `number`: set to the right; `href`: below the console's own path."""
+    """One cell. `chip`: a state to colour by; `number`: set to the right; `href`: below the console's own path;
+    `forms`: buttons, each (path, words, hidden fields)."""
 
     text: str
     small: str = ""
     href: str = ""
     chip: str = ""
     number: bool = False
+    forms: Sequence[tuple[str, str, dict[str, str]]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a form: text, or a choice among `options` (value → words), or hidden."""
+    """One field of a form: text, or a choice among `options` (value → words), or hidden. `kind`: text, password, area."""
 
     name: str
     label: str = ""
     value: str = ""
     options: dict[str, str] = field(default_factory=dict)
     needed: bool = False
+    kind: str = "text"
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A form with one button. `action`: below the console's own path; `kind`: primary, danger or ""."""
+    """A form with one button; one with a `title` stands below the tables, folded.
+
+    `action`: below the console's own path; `kind`: primary, danger or "".
+    """
 
     label: str
     action: str
     fields: Sequence[Field] = ()
     note: str = ""
     kind: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,8 @@ class Table:
 
 @dataclass(slots=True)
 class Sheet:
-    """A page. `back`: where it leads back to, and in which words."""
+    """A page. `back`: where it leads back to, and in which words; `secret`: (words, something that is shown once); `search`:
+    (name, words, value) of the fields it can be narrowed down by; `following`: where the next page is."""
 
     title: str
     back: tuple[str, str] = ("", "")
@@ -76,6 +83,10 @@ class Sheet:
     tables: list[Table] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
     links: list[tuple[str, str]] = field(default_factory=list)
+    done: str = ""
+    secret: tuple[str, str] = ("", "")
+    search: list[tuple[str, str, str]] = field(default_factory=list)
+    following: str = ""
 
 
 def number(value: object, small: str = "") -> Cell:
@@ -85,6 +96,4 @@ def number(value: object, small: str = "") -> Cell:
 
 def show(visit: Visit, sheet: Sheet, status: int = 200) -> HTMLResponse:
     """The page."""
-    if not sheet.back[1]:
-        sheet.back = ("", say("list", visit.lang))
     return visit.page("response/sheet.html", status, sheet=sheet)

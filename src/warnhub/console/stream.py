@@ -68,9 +68,9 @@ async def stream_warning(visit: Visit) -> Response:
 
 
 def stream(visit: Visit, draw: Draw) -> Response:
-    """The answer that goes on; for somebody without a session, one word: load the page again."""
+    """The answer that goes on; for somebody who may not see it, one word: load the page again."""
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    body = follow(visit, draw) if visit.session else refuse()
+    body = follow(visit, draw) if visit.may("viewer") else refuse()
     return StreamingResponse(body, media_type="text/event-stream", headers=headers)
 
 
@@ -87,7 +87,7 @@ async def follow(visit: Visit, draw: Draw) -> AsyncIterator[bytes]:
         if time.monotonic() - checked > CHECK:
             checked = time.monotonic()
             await visit.enter()
-        parts = await draw() if visit.session else None
+        parts = await draw() if visit.may("viewer") else None
         if parts is None:
             yield RELOAD
             return

@@ -177,6 +177,16 @@ class Visit:
         assert self.session is not None
         return self.session.user.actor
 
+    @property
+    def name(self) -> str:
+        """The account's name."""
+        assert self.session is not None
+        return self.session.user.name
+
+    def when(self, at: int | None, seconds: bool = False) -> str:
+        """A time in the county's zone."""
+        return figures.moment(at, self.console.zone, self.lang, seconds)
+
     def may(self, role: str) -> bool:
         """Whether somebody of at least this role asks."""
         return self.session is not None and self.session.user.may(role)

@@ -47,6 +47,8 @@ class Places:
     def __init__(self, rows: Sequence[Any]) -> None:
         self.ids = [int(row.id) for row in rows]
         self.codes = [str(row.code) for row in rows]
+        self.by_code = dict(zip(self.codes, self.ids, strict=True))
+        self.code_by_id = dict(zip(self.ids, self.codes, strict=True))
         self.names = {int(row.id): str(row.name) for row in rows}
         self.towns = {int(row.id): int(row.town_id) for row in rows}
         self.villages = {int(row.id): int(row.village_id) for row in rows}
@@ -63,6 +65,18 @@ class Places:
             for length in LENGTHS:
                 if length <= len(code):
                     self.prefixes.setdefault(code[:length], set()).add(place)
+
+    def id_of(self, code: str) -> int | None:
+        """The place with this code."""
+        return self.by_code.get(code)
+
+    def code_of(self, place: int) -> str:
+        """A place's code; "" for none."""
+        return self.code_by_id.get(place, "")
+
+    def title(self, code: str) -> str:
+        """A place's name by its code; the code itself where it has none."""
+        return self.names.get(self.by_code.get(code, -1), code)
 
     @property
     def box(self) -> tuple[float, float, float, float] | None:

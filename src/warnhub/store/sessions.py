@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.crypto import hash_key
@@ -66,3 +66,26 @@ async def close_sessions(tx: Tx, actor: str, name: str) -> int:
     ended = await tx.conn.execute(delete(tables.session).where(tables.session.c.user_name == name))
     await add_audit(tx, actor, "user.logout.forced", name, {"sessions": ended.rowcount})
     return ended.rowcount
+
+
+async def close_others(tx: Tx, session: Session) -> int:
+    """Its owner ends every other one of theirs; gives how many there were."""
+    one = tables.session.c
+    ended = await tx.conn.execute(delete(tables.session).where(one.user_name == session.user.name, one.id != session.id))
+    await add_audit(tx, session.user.actor, "user.logout.others", session.user.name, {"sessions": ended.rowcount})
+    return ended.rowcount
+
+
+async def count_sessions(conn: AsyncConnection, now: int) -> dict[str, int]:
+    """How many are open, by account."""
+    one = tables.session.c
+    query = select(one.user_name, func.count()).where(one.expires_at > now).group_by(one.user_name)
+    return {name: count for name, count in await conn.execute(query)}
+
+
+async def list_sessions(conn: AsyncConnection, name: str, now: int) -> list[tuple[str, int, int, int]]:
+    """(id, begun, last used, end) of those of an account that are open."""
+    one = tables.session.c
+    fields = (one.id, one.created_at, one.seen_at, one.expires_at)
+    rows = await conn.execute(select(*fields).where(one.user_name == name, one.expires_at > now).order_by(one.seen_at.desc()))
+    return [tuple(row) for row in rows]

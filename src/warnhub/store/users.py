@@ -1,5 +1,7 @@
 """People with an account: name, role, password (argon2id) and at most one API token. Every change is audited.
 
+agency    sees what became of its own agency's alerts, and nothing else
+township  sees its own township's part of each warning, and enters who was told by phone there
 viewer    sees everything but more of a telephone number than its last four digits; decides nothing
 duty      releases, rejects, cancels, enters who was told by phone
 approver  like duty; the second of the two officers a red warning takes is usually one
@@ -9,6 +11,7 @@ admin     everything, and other people's accounts
 import asyncio
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +25,10 @@ from warnhub.store import tables
 from warnhub.store.audits import add_audit
 from warnhub.store.engine import Store, Tx
 
-ROLES = ("viewer", "duty", "approver", "admin")
+ROLES = ("agency", "township", "viewer", "duty", "approver", "admin")
+SCOPED = ("agency", "township")
+"""Roles that see one part of the county, named by the account's `scope`: an agency's id, a township's or village's code."""
+
 NAME = re.compile(r"[\w.@-]{2,40}")
 SHORTEST, LONGEST = 10, 200
 
@@ -46,9 +52,14 @@ class User:
     created_at: int
     disabled_at: int | None = None
     token: bool = False
+    scope: str | None = None
+    second: bool = False
+    subject: str | None = None
 
     def may(self, role: str) -> bool:
-        """Whether this person's role is `role` or above."""
+        """Whether this person's role is `role` or above; a role that sees one part only is no more than itself."""
+        if role in SCOPED or self.role in SCOPED:
+            return self.role == role
         return ROLES.index(self.role) >= ROLES.index(role)
 
     @property
@@ -59,7 +70,8 @@ class User:
 
 def to_user(row: Any) -> User:
     """A row as an object; neither password nor token leaves the store."""
-    return User(row.name, row.role, row.created_at, row.disabled_at, row.token is not None)
+    second, token = row.secret is not None, row.token is not None
+    return User(row.name, row.role, row.created_at, row.disabled_at, token, row.scope, second, row.subject)
 
 
 def check_role(role: str) -> str:
@@ -83,13 +95,28 @@ def hash_password(password: str) -> str:
     return HASHER.hash(password)
 
 
-async def add_user(tx: Tx, actor: str, *, name: str, password: str, role: str = "viewer") -> None:
+async def check_scope(tx: Tx, role: str, scope: str | None) -> str | None:
+    """`scope`, if it fits the role: an agency there is, a township or village there is, nothing for all others."""
+    if role not in SCOPED:
+        return None
+    table, column = (tables.agency, tables.agency.c.id) if role == "agency" else (tables.area, tables.area.c.code)
+    known = scope and (await tx.conn.execute(select(column).select_from(table).where(column == scope))).first()
+    if not scope or not known or (role == "township" and len(scope) not in {9, 12}):
+        wanted = "an agency's id" if role == "agency" else "a township's or village's code (9 or 12 digits)"
+        raise AccountError(f"scope: the role {role} takes {wanted}, not {scope!r}")
+    return scope
+
+
+async def add_user(
+    tx: Tx, actor: str, *, name: str, password: str, role: str = "viewer", scope: str | None = None, subject: str | None = None
+) -> None:
     """A new account. `AccountError` if it cannot be so or the name is taken."""
-    values = {"name": check_name(name), "password": hash_password(password), "role": check_role(role)}
+    values = {"name": check_name(name), "password": hash_password(password), "role": check_role(role), "subject": subject}
     if await read_user(tx.conn, name):
         raise AccountError(f"name: there is an account {name!r} already")
-    await tx.conn.execute(insert(tables.user).values(**values, created_at=tx.now))
-    await add_audit(tx, actor, "user.add", name, {"role": role})
+    kept = await check_scope(tx, role, scope)
+    await tx.conn.execute(insert(tables.user).values(**values, scope=kept, created_at=tx.now))
+    await add_audit(tx, actor, "user.add", name, {"role": role} | ({"scope": kept} if kept else {}))
 
 
 async def set_password(tx: Tx, actor: str, name: str, password: str) -> bool:
@@ -97,9 +124,12 @@ async def set_password(tx: Tx, actor: str, name: str, password: str) -> bool:
     return await change(tx, actor, "user.password", name, {"password": hash_password(password)})
 
 
-async def set_role(tx: Tx, actor: str, name: str, role: str) -> bool:
+async def set_role(tx: Tx, actor: str, name: str, role: str, scope: str | None = None) -> bool:
     """Another role; every session ends. False if there is no such account."""
-    return await change(tx, actor, "user.role", name, {"role": check_role(role)}, role=role)
+    user, kept = await read_user(tx.conn, name), await check_scope(tx, check_role(role), scope)
+    said = {"before": user.role if user else None} | ({"scope": kept} if kept else {})
+    token = {"token": None} if role in SCOPED else {}
+    return await change(tx, actor, "user.role", name, {"role": role, "scope": kept, **token}, role=role, **said)
 
 
 async def disable_user(tx: Tx, actor: str, name: str) -> bool:
@@ -113,9 +143,10 @@ async def enable_user(tx: Tx, actor: str, name: str) -> bool:
 
 
 async def make_token(tx: Tx, actor: str, name: str) -> str | None:
-    """A new API token, shown once; the old one stops at once. None if there is no such account, or it is disabled."""
+    """A new API token, shown once; the old one stops at once. None if there is no such account, it is
+    disabled, or it sees one part only: the API shows everything."""
     user = await read_user(tx.conn, name)
-    if user is None or user.disabled_at:
+    if user is None or user.disabled_at or user.role in SCOPED:
         return None
     token = f"whu_{secrets.token_urlsafe(32)}"
     where = tables.user.c.name == name
@@ -141,6 +172,41 @@ async def change(tx: Tx, actor: str, action: str, name: str, values: dict[str, A
     ended = await tx.conn.execute(tables.session.delete().where(tables.session.c.user_name == name))
     await add_audit(tx, actor, action, name, {**said, "sessions": ended.rowcount})
     return True
+
+
+async def keep_secret(tx: Tx, actor: str, name: str, sealed: bytes, step: int) -> None:
+    """Switch the second factor on; `step` is the half minute whose code was just used."""
+    where = tables.user.c.name == name
+    await tx.conn.execute(update(tables.user).where(where).values(secret=sealed, step=step))
+    await add_audit(tx, actor, "user.second.on", name, {"before": "off", "after": "on"})
+
+
+async def drop_secret(tx: Tx, actor: str, name: str) -> bool:
+    """Switch the second factor off. False if there is no such account, or it has none."""
+    where = (tables.user.c.name == name) & tables.user.c.secret.is_not(None)
+    result = await tx.conn.execute(update(tables.user).where(where).values(secret=None, step=None))
+    if result.rowcount:
+        await add_audit(tx, actor, "user.second.off", name, {"before": "on", "after": "off"})
+    return bool(result.rowcount)
+
+
+async def take_step(tx: Tx, name: str, judge: Callable[[bytes], int | None]) -> bool:
+    """Whether a code is right and newer than the last one used, which is noted. `judge`: sealed secret → the code's half
+    minute."""
+    query = select(tables.user.c.secret, tables.user.c.step).where(tables.user.c.name == name)
+    row = (await tx.conn.execute(query)).first()
+    step = judge(bytes(row.secret)) if row and row.secret else None
+    if row is None or step is None or (row.step is not None and step <= row.step):
+        return False
+    await tx.conn.execute(update(tables.user).where(tables.user.c.name == name).values(step=step))
+    return True
+
+
+async def find_subject(conn: AsyncConnection, subject: str) -> User | None:
+    """Whose account an identity provider's subject is, unless it is disabled."""
+    query = select(tables.user).where(tables.user.c.subject == subject, tables.user.c.disabled_at.is_(None))
+    row = (await conn.execute(query)).first()
+    return to_user(row) if row else None
 
 
 async def read_user(conn: AsyncConnection, name: str) -> User | None:
