@@ -2,11 +2,15 @@
 
 import sys
 
-from benchmarks import fanout, voice
+from benchmarks import fanout, feedback, overtake, voice
 
 NAMES = {
     "bulk": lambda argv: fanout.main("bulk", argv),
     "single": lambda argv: fanout.main("single", argv),
+    "preempt": lambda argv: overtake.main("preempt", argv),
+    "cancel": lambda argv: overtake.main("cancel", argv),
+    "receipts": lambda argv: feedback.main("receipts", argv),
+    "acks": lambda argv: feedback.main("acks", argv),
     "voice": voice.main,
 }
 

@@ -1,56 +1,102 @@
-"""A carrier that says yes to everything, at once: the same bytes for every request, in a process of its own.
+"""A carrier that says yes to everything, at once: an nginx of the benchmark's own, on a free port, with one fixed answer.
 
-    python -m benchmarks.sink PORT < answer
-
-Reads requests by Content-Length, pipelined or not; what it answers is read from standard input before it listens.
+It writes down when each call came, and our reference where the call names one (`OutId`), so that what was submitted when is
+told by the carrier and not by us.
 """
 
-import asyncio
-import sys
+import contextlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-import uvloop
-
-END = b"\r\n\r\n"
-
-
-class Sink(asyncio.Protocol):
-    """One connection."""
-
-    def __init__(self, answer: bytes) -> None:
-        self.answer = answer
-        self.buffer = bytearray()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way back."""
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Answer every whole request."""
-        self.buffer += data
-        answers = 0
-        while (head := self.buffer.find(END)) >= 0:
-            size = head + len(END) + content_length(bytes(self.buffer[:head]).lower())
-            if len(self.buffer) < size:
-                break
-            del self.buffer[:size]
-            answers += 1
-        if answers:
-            self.transport.write(self.answer * answers)  # type: ignore[attr-defined]
-
-
-def content_length(head: bytes) -> int:
-    """Of a request's head, in lower case; 0 if it says none."""
-    _, found, rest = head.partition(b"content-length:")
-    return int(rest.partition(b"\r\n")[0]) if found else 0
+CONFIG = """
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log crit;
+events {{ worker_connections 4096; }}
+http {{
+    log_format calls '$msec $arg_OutId';
+    access_log {log};
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    keepalive_requests 100000000;
+    keepalive_timeout 600s;
+    large_client_header_buffers 8 128k;
+    client_body_buffer_size 64k;
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{ default_type application/json; {delay} return {status} '{body}'; }}
+    }}
+}}
+"""
 
 
-async def serve(port: int, answer: bytes) -> None:
-    """Listen until the process ends."""
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Sink(answer), "127.0.0.1", port)
-    print("ready", flush=True)
-    await server.serve_forever()
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A running one. `calls()` are (seconds since 1970, our reference or "-"), where it was asked to write them down."""
+
+    port: int
+    log: Path | None
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def calls(self) -> list[tuple[float, str]]:
+        """What came, and when."""
+        assert self.log is not None
+        pairs = (line.split() for line in self.log.read_text().splitlines())
+        return [(float(pair[0]), pair[1]) for pair in pairs if len(pair) == 2]
 
 
-if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1]), sys.stdin.buffer.read()))
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return int(held.getsockname()[1])
+
+
+def find_nginx() -> str:
+    """Its program. SystemExit if there is none."""
+    found = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+    if not found:
+        raise SystemExit("the benchmarks need nginx: scripts/setup.sh bench")
+    return found
+
+
+@contextlib.contextmanager
+def sink_running(status: int, body: str, *, keep: bool = False) -> Iterator[Sink]:
+    """An nginx that answers `status` and `body`; with `keep` it writes down each call."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        log = folder / "calls.log" if keep else None
+        where = f"{log} calls" if log else "off"
+        text = CONFIG.format(folder=folder, log=where, port=port, status=status, body=body, delay="")
+        (folder / "nginx.conf").write_text(text)
+        child = subprocess.Popen([find_nginx(), "-p", name, "-c", str(folder / "nginx.conf")], stderr=subprocess.DEVNULL)
+        try:
+            wait_open(port)
+            yield Sink(port, log)
+        finally:
+            child.terminate()
+            child.wait()
+
+
+def wait_open(port: int, seconds: float = 10.0) -> None:
+    """Until somebody listens."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.02)
+    raise TimeoutError(f"nobody listens on {port}")

@@ -90,13 +90,29 @@ class Tx:
     async def run_long(self, statement: Any, parameters: dict[str, Any]) -> CursorResult[Any]:
         """A statement over many rows: beside the loop, which goes on meanwhile."""
         if isinstance(self.conn, Inline):
-            return await asyncio.to_thread(self.conn.sync.execute, statement, parameters)
+            return await finish(self.conn.sync, statement, parameters)
         result: CursorResult[Any] = await self.conn.execute(statement, parameters)
         return result
 
     def wake(self, topic: str) -> None:
         """Tell those who wait on `topic` after the commit; nothing is lost if nobody hears."""
         self.topics.add(topic)
+
+
+async def finish(sync: Connection, statement: Any, parameters: dict[str, Any]) -> CursorResult[Any]:
+    """Run a statement in a thread; who is cancelled meanwhile breaks it off and waits for its end.
+
+    Else the transaction would be rolled back on a connection that another thread is still using, which ends the process.
+    """
+    running = asyncio.ensure_future(asyncio.to_thread(sync.execute, statement, parameters))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        driver: Any = sync.connection.driver_connection
+        while not running.done():
+            driver.interrupt()
+            await asyncio.wait([running], timeout=0.1)
+        raise
 
 
 class Store:
