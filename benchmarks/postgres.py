@@ -5,10 +5,11 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.sink import free_port, wait_open
+from benchmarks.sink import free_port
 
 OPTIONS = "-c shared_buffers=512MB -c max_wal_size=4GB -c wal_compression=on -c max_connections=80 -c autovacuum_naptime=10s"
 
@@ -26,6 +27,15 @@ def unprivileged(*command: str) -> list[str]:
     return list(command) if os.geteuid() else ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *command]
 
 
+def wait_ready(asks: str, port: int, seconds: float = 60.0) -> None:
+    """Until it takes connections."""
+    end = time.monotonic() + seconds
+    while subprocess.run([asks, "-q", "-h", "127.0.0.1", "-p", str(port)], check=False).returncode:
+        if time.monotonic() > end:
+            raise TimeoutError("PostgreSQL does not start")
+        time.sleep(0.1)
+
+
 @contextlib.contextmanager
 def postgres_running() -> Iterator[str]:
     """A server; gives the URL without the database's name."""
@@ -40,7 +50,7 @@ def postgres_running() -> Iterator[str]:
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} {OPTIONS}".split()
     child = subprocess.Popen(unprivileged(str(bin_ / "postgres"), "-D", data, *options), **quiet)
     try:
-        wait_open(port, 30)
+        wait_ready(str(bin_ / "pg_isready"), port)
         yield f"postgresql://postgres@127.0.0.1:{port}"
     finally:
         child.send_signal(2)

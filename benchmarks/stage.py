@@ -29,7 +29,7 @@ from warnhub.hub import Hub, make_hub
 from warnhub.simulate.county import load_county
 from warnhub.store.agencies import add_agency
 from warnhub.store.engine import Store
-from warnhub.store.migrate import upgrade_store
+from warnhub.store.migrate import head_revision, upgrade_store
 from warnhub.store.policies import add_policy
 
 FOLDER = Path(__file__).parents[1] / "build" / "bench"
@@ -155,7 +155,7 @@ class Stage:
 
     async def copy_file(self, secret: str) -> str:
         """On SQLite."""
-        known = FOLDER / f"county-{self.recipients}.sqlite3"
+        known = FOLDER / f"county-{self.recipients}-{head_revision()}.sqlite3"
         if not known.exists():
             made = FOLDER / f"making-{self.recipients}.sqlite3"
             made.unlink(missing_ok=True)

@@ -27,7 +27,7 @@ def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> F
     async def life(app: FastAPI) -> AsyncIterator[None]:
         made = hub or await make_hub(settings, **parts)
         app.state.hub = made
-        for make in (make_doors, make_tasks, make_router, make_field):
+        for make in (make_field, make_doors, make_tasks, make_router):
             app.include_router(make(made))
         async with run_hub(made):
             yield
@@ -35,7 +35,7 @@ def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> F
     app = Described(title=TITLE, version="1", lifespan=life, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
     install_handlers(app)
     app.add_api_route("/", to_console, include_in_schema=False)
-    for router in (feeds.router, alerts.router, warnings.router, relief.router, hooks.router, health.router):
+    for router in (hooks.router, feeds.router, alerts.router, warnings.router, relief.router, health.router):
         app.include_router(router)
     return app
 

@@ -7,7 +7,10 @@ from conftest import Opener
 from sqlalchemy import text
 from town import Hand
 
-ENDLESS = text("WITH RECURSIVE n(x) AS (SELECT CAST(:a AS bigint) UNION ALL SELECT x + 1 FROM n WHERE x < 2000000000) SELECT count(*) FROM n")
+ENDLESS = text(
+    "WITH RECURSIVE n(x) AS (SELECT CAST(:a AS bigint) UNION ALL SELECT x + 1 FROM n WHERE x < 2000000000) "
+    "SELECT count(*) FROM n"
+)
 
 
 async def test_a_cancelled_statement_ends_before_its_transaction_does(opened: Opener, hand: Hand) -> None:

@@ -37,8 +37,8 @@ class Caller:
             raise Refusal(403, f"this takes a person with the role {role} or above")
 
 
-def get_hub(request: Request) -> Hub:
-    """The running system."""
+async def get_hub(request: Request) -> Hub:
+    """The running system. Asynchronous, for FastAPI calls whatever is not in another thread."""
     hub: Hub = request.app.state.hub
     return hub
 

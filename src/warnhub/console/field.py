@@ -165,5 +165,5 @@ def make_field(hub: Field, clock: Clock = time.time) -> APIRouter:
     gate = Gate(hub, clock)
     pages: dict[str, Callable[[Request], Awaitable[Response]]] = {"GET": gate.look, "HEAD": gate.look, "POST": gate.answer}
     for method, page in pages.items():
-        router.add_api_route("/a/{token}", page, methods=[method], response_model=None)
+        router.add_route("/a/{token}", page, methods=[method])
     return router

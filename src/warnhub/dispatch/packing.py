@@ -69,7 +69,7 @@ class Packer:
         return [Item(entry.recipient, self.message(story, batch, entry, address, frame)) for entry, address in readable], moves
 
     def crowds(self, story: Story, batch: Batch, lines: Sequence[Line], frame: Frame) -> tuple[list[Load], list[Move]]:
-        """The same without an object for each recipient, where no message carries a link: a crowd for each language."""
+        """The same without an object for each recipient, where none carries a link: a crowd a language, the largest last."""
         readable, moves = self.sort(batch, lines)
         kinds: dict[str, tuple[list[int], list[str]]] = defaultdict(lambda: ([], []))
         for entry, address in readable:
@@ -78,7 +78,7 @@ class Packer:
             addresses.append(address)
         head = f"w{base36(batch.wave)}-r"
         loads = []
-        for language, (people, addresses) in kinds.items():
+        for language, (people, addresses) in sorted(kinds.items(), key=lambda kind: len(kind[1][0])):
             common = self.outgoing(story, batch, language, frame)
             loads.append(Load(people, Crowd(common, [head + base36(person) for person in people], addresses, frame.hook)))
         return loads, moves

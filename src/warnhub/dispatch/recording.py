@@ -42,7 +42,7 @@ async def record(tx: Tx, told: Outcomes) -> None:
     On PostgreSQL a mixture goes by `advance` alone: all its batches are locked before all its people, as everywhere.
     """
     parts, moves = told.taken(), list(told.moves)
-    if tx.conn.dialect.name != "sqlite" and len(parts) + bool(moves) > 1:
+    if tx.conn.dialect.name != "sqlite" and moves:
         moves += [move for part in parts for move in spread(part)]
         parts = []
     if moves:
@@ -50,12 +50,11 @@ async def record(tx: Tx, told: Outcomes) -> None:
         dead = [move for move in moves if move.reason == Reason.RECIPIENT]
         if dead:
             await mark_bad(tx, [(move.batch, move.recipient, move.code or "recipient") for move in dead])
-    for part in parts:
-        await take(tx, part)
+    await take(tx, *parts)
 
 
 def spread(part: Part) -> list[Move]:
-    """A part, person by person; a part that is a whole batch stands alone and is never spread."""
+    """A part, person by person; where there are moves none is what is left of a batch."""
     assert part.people is not None
     ids = part.ids or [part.provider_id] * len(part.people)
     return [Move(part.batch, person, Rank.ACCEPTED, None, None, pid) for person, pid in zip(part.people, ids, strict=True)]

@@ -234,7 +234,7 @@ class Worker:
         if isinstance(outcome, Receipt) and outcome.state is State.ACCEPTED and len(many.recipients) > 1:
             line.budget.earn(len(many.recipients))
             tally.outcomes["accepted"] += len(many.recipients)
-            whole = len(many.recipients) == len(tally.open) and not told.moves and not told.parts
+            whole = len(many.recipients) == len(tally.open) and not told.moves
             tally.open.difference_update(many.recipients)
             told.parts.append(Part(batch.id, outcome.provider_id or None, None if whole else many.recipients))
             return

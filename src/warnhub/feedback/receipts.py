@@ -5,6 +5,7 @@ A receipt finds its delivery by our own reference, or by the provider's id toget
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,8 +96,9 @@ class Receipts:
             await tx.conn.execute(
                 text(f"UPDATE receipt SET joined = 1 WHERE id IN (SELECT id FROM {source} AS k)"), {"rows": pack_rows(done)}
             )
-        for row in rows:
-            REPORTS.labels(row["provider"], "joined" if row["id"] in found else "waiting").inc()
+        said = Counter((row["provider"], "joined" if row["id"] in found else "waiting") for row in rows)
+        for (provider, result), n in said.items():
+            REPORTS.labels(provider, result).inc(n)
         return len(found)
 
     async def locate(self, tx: Tx, rows: Sequence[dict[str, Any]]) -> dict[int, list[tuple[int, int]]]:
@@ -203,7 +205,7 @@ async def insert_new(tx: Tx, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
         ),
         {"rows": pack_rows(unique), "last": last, "now": tx.now},
     )
-    return [unique[row.provider, row.key] | {"id": row.id} for row in found if (row.provider, row.key) in unique]
+    return [unique[row.provider, row.key] | {"id": row.id} for row in found.all() if (row.provider, row.key) in unique]
 
 
 async def by_wave(tx: Tx, wanted: Sequence[tuple[int, int, int]]) -> dict[int, list[tuple[int, int]]]:
@@ -218,7 +220,7 @@ async def by_wave(tx: Tx, wanted: Sequence[tuple[int, int, int]]) -> dict[int, l
         ),
         {"rows": pack_rows(wanted)},
     )
-    return gathered(rows)
+    return gathered(rows.all())
 
 
 async def by_provider(
@@ -241,7 +243,7 @@ async def by_provider(
         ),
         {"rows": pack_rows(wanted), "since": tx.now - WINDOW},
     )
-    return gathered(found)
+    return gathered(found.all())
 
 
 def gathered(rows: Iterable[Any]) -> dict[int, list[tuple[int, int]]]:

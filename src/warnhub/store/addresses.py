@@ -1,6 +1,7 @@
 """Addresses: which are dead, and whose an address is."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -8,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from warnhub.store.engine import Tx
 from warnhub.store.rows import pack_rows, rows_table
 
+MOST = 5_000
 KINDS = {"voice": "sms"}
 """A call goes to the number that short messages go to."""
 
@@ -41,13 +43,15 @@ async def opt_out(tx: Tx, blinds: Sequence[bytes], code: str) -> None:
 async def find_owners(conn: AsyncConnection, blinds: Sequence[bytes]) -> dict[bytes, list[int]]:
     """Whose each address is, by its blind index; one number may belong to several people."""
     found: dict[bytes, list[int]] = {}
-    for start in range(0, len(blinds), 500):
-        part = blinds[start : start + 500]
-        names = ", ".join(f":b{n}" for n in range(len(part)))
-        rows = await conn.execute(
-            text(f"SELECT blind, recipient_id FROM address WHERE blind IN ({names})"),
-            {f"b{n}": blind for n, blind in enumerate(part)},
-        )
-        for row in rows:
-            found.setdefault(bytes(row.blind), []).append(int(row.recipient_id))
+    for start in range(0, len(blinds), MOST):
+        part = tuple(blinds[start : start + MOST])
+        # The driver's own form: to compile a statement with a name for each costs more than to run it.
+        if conn.dialect.name == "sqlite":
+            wanted: tuple[Any, ...] = part
+            where = f"IN ({', '.join('?' * len(part))})"
+        else:
+            where, wanted = "= ANY($1::bytea[])", (part,)
+        rows = await conn.exec_driver_sql(f"SELECT blind, recipient_id FROM address WHERE blind {where}", wanted)
+        for row in rows.mappings():
+            found.setdefault(bytes(row["blind"]), []).append(int(row["recipient_id"]))
     return found

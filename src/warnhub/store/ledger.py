@@ -77,7 +77,7 @@ async def read_deliveries(tx: Tx, keys: Iterable[tuple[int, int]]) -> dict[tuple
         ),
         {"rows": pack_rows(keys)},
     )
-    return {(row.batch_id, row.recipient_id): row for row in found}
+    return {(row[0], row[1]): row for row in found.all()}
 
 
 def sort_moves(

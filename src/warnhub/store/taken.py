@@ -21,6 +21,12 @@ SET = (
     "UPDATE delivery SET state = :s, provider_id = coalesce({pid}, delivery.provider_id), "
     "handed_at = coalesce(delivery.handed_at, :now), settled_at = :now "
 )
+# An array, not a join: a table that was filled a second ago has no statistics, and a hash of it would be made for each batch.
+RAISE = (
+    "WITH held AS (SELECT recipient_id, state FROM target WHERE warning_id = :w AND recipient_id = ANY({who}) AND state < :s "
+    "ORDER BY recipient_id FOR UPDATE), risen AS (UPDATE target SET state = :s FROM held WHERE target.warning_id = :w AND "
+    "target.recipient_id = held.recipient_id RETURNING held.state AS before) SELECT before, count(*) FROM risen GROUP BY before"
+)
 ALL = "SELECT recipient_id FROM delivery WHERE batch_id = :b AND state = :s"
 
 
@@ -38,18 +44,21 @@ class Part:
     ids: Sequence[str | None] = ()
 
 
-async def take(tx: Tx, part: Part) -> int:
-    """Record it; gives how many deliveries changed: all but those of which more is known by now."""
-    head = await hold_head(tx, part.batch)
+async def take(tx: Tx, *parts: Part) -> int:
+    """Record parts of one batch, those by name before the rest; gives how many deliveries changed: all but those of which more
+    is known by now."""
+    if not parts:
+        return 0
+    head = await hold_head(tx, parts[0].batch)
     before = implied_rank(head.stage, head.attempt)
     if before >= TAKEN:
         return 0
-    count = await raise_deliveries(tx, part)
+    count = sum([await raise_deliveries(tx, part) for part in parts])
     if count:
-        await tx.conn.execute(text("UPDATE batch SET open = open - :n WHERE id = :b"), {"n": count, "b": part.batch})
+        await tx.conn.execute(text("UPDATE batch SET open = open - :n WHERE id = :b"), {"n": count, "b": parts[0].batch})
         deltas: Counter[Cell] = Counter()
         move_cell(deltas, Cell(head.warning_id, head.channel, head.provider, head.role, head.town_id, before), TAKEN, count)
-        for state, n in await raise_people(tx, head.warning_id, part):
+        for state, n in await raise_people(tx, head.warning_id, parts):
             move_cell(deltas, Cell(head.warning_id, PEOPLE, "", head.role, head.town_id, state), TAKEN, n)
         await add_cells(tx, deltas)
         if head.released_at:
@@ -103,28 +112,21 @@ def listed(tx: Tx, batch: int, people: Sequence[int], ids: Sequence[str | None])
     }
 
 
-async def raise_people(tx: Tx, warning: int, part: Part) -> Sequence[tuple[int, int]]:
+async def raise_people(tx: Tx, warning: int, parts: Sequence[Part]) -> Sequence[tuple[int, int]]:
     """Bring the people behind them to the same state at least; gives (state before, how many)."""
     bind: dict[str, Any] = {"w": warning, "s": int(TAKEN)}
+    whole = any(part.people is None for part in parts)
+    people = [person for part in parts for person in part.people or ()]
     if tx.conn.dialect.name == "sqlite":
-        who = ALL if part.people is None else "SELECT value FROM json_each(:people)"
-        bind |= {"b": part.batch} if part.people is None else {"people": orjson.dumps(list(part.people)).decode()}
+        who = ALL if whole else "SELECT value FROM json_each(:people)"
+        bind |= {"b": parts[0].batch} if whole else {"people": orjson.dumps(people).decode()}
         where = f"WHERE warning_id = :w AND recipient_id IN ({who}) AND state < :s"
         counted = await tx.conn.execute(text(f"SELECT state, count(*) FROM target {where} GROUP BY state"), bind)
         rows = [(int(state), int(n)) for state, n in counted]
         if rows:
             await tx.conn.execute(text(f"UPDATE target SET state = :s {where}"), bind)
         return rows
-    who = f"ARRAY({ALL})" if part.people is None else "CAST(:people AS bigint[])"
-    bind |= {"b": part.batch} if part.people is None else {"people": list(part.people)}
-    found = await tx.conn.execute(
-        text(
-            "WITH held AS (SELECT recipient_id, state FROM target WHERE warning_id = :w AND "
-            f"recipient_id = ANY({who}) AND state < :s ORDER BY recipient_id FOR UPDATE), "
-            "risen AS (UPDATE target SET state = :s FROM held WHERE target.warning_id = :w AND "
-            "target.recipient_id = held.recipient_id RETURNING held.state AS before) "
-            "SELECT before, count(*) FROM risen GROUP BY before"
-        ),
-        bind,
-    )
+    who = f"ARRAY({ALL})" if whole else "CAST(:people AS bigint[])"
+    bind |= {"b": parts[0].batch} if whole else {"people": people}
+    found = await tx.conn.execute(text(RAISE.format(who=who)), bind)
     return [(int(state), int(n)) for state, n in found]
