@@ -10,6 +10,7 @@ from typing import Any
 
 from warnhub.alert import Gate
 from warnhub.api.contract import alert_schema
+from warnhub.api.topics import publish_topics
 from warnhub.app import create_app
 from warnhub.config import Settings
 from warnhub.ingest import read_alerts
@@ -44,7 +45,7 @@ def publish_api() -> dict[str, Any]:
 
 def contracts() -> dict[str, str]:
     """Each published file and what it must say."""
-    made = {"alert.schema.json": publish_alert(), "openapi.json": publish_api()}
+    made = {"alert.schema.json": publish_alert(), "openapi.json": publish_api(), "asyncapi.json": publish_topics()}
     return {name: json.dumps(schema, ensure_ascii=False, indent=2) + "\n" for name, schema in made.items()}
 
 

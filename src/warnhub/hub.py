@@ -37,6 +37,7 @@ from warnhub.feedback.replies import CAME, Replies
 from warnhub.feedback.steering import Steering
 from warnhub.ingest.stations import load_stations
 from warnhub.inlet.polls import Poller
+from warnhub.inlet.topics import AlertTopic
 from warnhub.monitor.board import Board
 from warnhub.monitor.metrics import PARTS_FAILED
 from warnhub.monitor.watch import Monitor
@@ -144,6 +145,8 @@ class Hub:
         }
         if self.works:
             parts |= {"bus": self.bus.run, "worker": self.worker.run, **self.listeners()}
+            if self.settings.kafka:
+                parts["alerts"] = AlertTopic(self.desk, self.keys, self.settings).run
             parts |= {f"source-{name}": partial(self.poller.run, name) for name in self.settings.sources}
         async with asyncio.TaskGroup() as group:
             for name, part in parts.items():

@@ -14,9 +14,9 @@ from warnhub.alert import Gate, Problem
 from warnhub.api.problems import MEDIA, make_problem
 from warnhub.app import create_app
 from warnhub.config import Settings
-from warnhub.desk import Received
+from warnhub.desk import Received, Refusal
 from warnhub.ingest.forms import MEDIA as TAKEN
-from warnhub.inlet.door import told
+from warnhub.inlet.door import refused_document, told
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED: dict[str, Any] = json.loads((ROOT / "schemas" / "openapi.json").read_text("utf-8"))
@@ -87,3 +87,38 @@ def test_an_answer_is_as_published(state: str) -> None:
     validate(told(received), "Taken")
     with pytest.raises(jsonschema.ValidationError):
         validate(told(received) | {"state": "lost"}, "Taken")
+
+
+# ---------------------------------------------------------------- the topics
+
+TOPICS: dict[str, Any] = json.loads((ROOT / "schemas" / "asyncapi.json").read_text("utf-8"))
+
+
+def follow(reference: str) -> Any:
+    """Where a reference of the document leads."""
+    found: Any = TOPICS
+    for step in reference.removeprefix("#/").split("/"):
+        found = found[step]
+    return found
+
+
+def test_the_topics_hold_together() -> None:
+    references = re.findall(r'"\$ref": "([^"]+)"', json.dumps(TOPICS))
+    assert len(references) > 20
+    assert all(follow(one) for one in references)
+    addresses = {one["address"] for one in TOPICS["channels"].values()}
+    assert {"warnhub.alerts.in", "warnhub.alerts.out", "warnhub.alerts.dead", "warnhub.work.red"} <= addresses
+    assert {one["action"] for one in TOPICS["operations"].values()} == {"send", "receive"}
+    for schema in TOPICS["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("status", [201, 422])
+def test_an_answer_on_the_topic_is_as_published(status: int) -> None:
+    schema = {"$ref": "#/components/schemas/Answer", "components": TOPICS["components"]}
+    refusal = refused_document(Refusal(422, "the alert cannot be taken", [Problem(path="a", rule="B", message="c")]))
+    said = told(Received(alert="a-1", state="held")) if status == 201 else refusal
+    answer = {"status": status, "agency": "rain", "in_reply_to": "t/0/1", "answer": said}
+    jsonschema.Draft202012Validator(schema).validate(answer)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate(answer | {"answer": {}})

@@ -4,6 +4,7 @@ An entry of work is a JSON object: `id` in the outbox, `topic`, `key`, `data`, `
 for everything about a warning is the warning's number, so that its order holds.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -54,9 +55,10 @@ def read_entry(value: bytes | None) -> Entry:
     return Entry(*(found[name] for name in kinds))
 
 
-async def ensure_topics(settings: Settings) -> list[str]:
-    """Make the topics that are not there, with `kafka_partitions`; gives their names. Others' partitions are left alone."""
-    wanted = [*work_topics(settings.kafka_prefix), f"{settings.kafka_prefix}.{DEAD}"]
+async def ensure_topics(settings: Settings, wanted: Sequence[str] = ()) -> list[str]:
+    """Make the topics that are not there (the bus's own unless told), with `kafka_partitions`; gives their names. Others'
+    partitions are left alone."""
+    wanted = wanted or [*work_topics(settings.kafka_prefix), f"{settings.kafka_prefix}.{DEAD}"]
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=5_000)
     await admin.start()
     try:
