@@ -26,12 +26,15 @@ class Post:
 
 
 async def read_post(request: Request) -> Post | None:
-    """The form that was posted; None if it is none. Raises `TooLarge` before more is read."""
+    """The form that was posted; None if it is none of ours. Raises `TooLarge` for a photograph that is, before more is read."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media == FORM:
         body = bytearray()
-        async for chunk in bounded(request.stream(), LARGEST):
-            body += chunk
+        try:
+            async for chunk in bounded(request.stream(), LARGEST):
+                body += chunk
+        except TooLarge:
+            return None
         return Post(read_form(bytes(body)))
     return await read_parts(request) if media == MULTIPART else None
 
