@@ -39,6 +39,12 @@ def messages(catalogues: dict[str, Catalog]) -> dict[str, str]:
     return {str(one.id): str(one.string) for book in catalogues.values() for one in book if one.id and not one.fuzzy}
 
 
+def doubles(catalogues: dict[str, Catalog]) -> list[str]:
+    """Ids that stand in two catalogues of a language."""
+    ids = [str(one.id) for book in catalogues.values() for one in book if one.id]
+    return sorted({key for key in ids if ids.count(key) > 1})
+
+
 def sources() -> str:
     """Everything that may ask for a message."""
     code = [*HOUSE.rglob("*.html"), *(ROOT / "src" / "warnhub").rglob("*.py")]
@@ -49,6 +55,7 @@ def check() -> list[str]:
     """What is wrong, a line each."""
     zh, en = messages(load("zh")), messages(load("en"))
     wrong = [f"{key}: not in zh_CN" for key in en.keys() - zh.keys()] + [f"{key}: not in en" for key in zh.keys() - en.keys()]
+    wrong += [f"{key}: stands in two catalogues" for lang in LOCALES for key in doubles(load(lang))]
     for key in sorted(zh.keys() & en.keys()):
         wrong += [f"{key}: {why}" for why in judge(zh[key], en[key])]
     said = sources()

@@ -10,8 +10,10 @@ from sqlalchemy import text
 from warnhub.api.auth import HubDep
 from warnhub.desk import Refusal
 from warnhub.hub import Hub
-from warnhub.monitor.metrics import OLDEST, SOURCE_AGE, SOURCE_FAILURES, SOURCE_PARKED, WAITING
+from warnhub.monitor.metrics import DRIFT, OLDEST, SOURCE_AGE, SOURCE_FAILURES, SOURCE_PARKED, WAITING
+from warnhub.monitor.selfcheck import read_health
 from warnhub.store.migrate import SchemaError, check_store
+from warnhub.store.overview import open_warnings
 from warnhub.store.sources import count_parked, list_mirrors
 
 router = APIRouter()
@@ -46,6 +48,7 @@ async def metrics(hub: HubDep) -> Response:
                 "SELECT provider, lane, count(*) AS n, min(due_at) AS oldest FROM batch WHERE state = 0 GROUP BY provider, lane"
             )
         )
+        DRIFT.set(len((await read_health(conn, await open_warnings(conn), now)).drift))
         WAITING.clear()
         OLDEST.clear()
         for row in rows:

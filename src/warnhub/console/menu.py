@@ -54,7 +54,10 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
     ),
     (
         "record",
-        (Item("audit", "/audit", "t"),),
+        (
+            Item("reports", "/reports", "e"),
+            Item("audit", "/audit", "t"),
+        ),
     ),
 )
 """Groups are named by the messages `menu.group.<name>`. A new page of the desk adds its line here."""

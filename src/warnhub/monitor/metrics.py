@@ -11,7 +11,7 @@ PAGES = Counter("warnhub_field_pages", "Field pages, by what was done: opened, a
 WAITING = Gauge("warnhub_waiting_batches", "Batches that wait, by provider and lane", ["provider", "lane"])
 OLDEST = Gauge("warnhub_oldest_batch_seconds", "Age of the oldest batch that is due", ["provider"])
 ORPHANS = Gauge("warnhub_orphan_receipts", "Receipts whose delivery is not found yet")
-DRIFT = Gauge("warnhub_tally_drift", "Deliveries by which counts and rows differ, as the auditor last saw it")
+DRIFT = Gauge("warnhub_tally_drift", "Warnings in force whose counts and batches differ, as the last scrape saw it")
 INGEST = Histogram("warnhub_ingest_seconds", "POST to committed", buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5))
 PARTS_FAILED = Counter("warnhub_parts_failed", "Parts of the engine that broke and were started again", ["part"])
 SOURCE_AGE = Gauge("warnhub_source_age_seconds", "Time since a polled source answered well", ["source"])

@@ -1,0 +1,68 @@
+"""What is shipped for Prometheus and Grafana: every metric that is asked for is one that the program has."""
+
+import json
+import re
+from pathlib import Path
+
+import yaml
+from prometheus_client import REGISTRY
+
+from warnhub.monitor import metrics
+
+ROOT = Path(__file__).resolve().parents[2]
+ASKED = re.compile(r"\bwarnhub_[a-z_]+")
+
+
+def known() -> dict[str, set[str]]:
+    """Every series the program exposes, with its labels."""
+    found: dict[str, set[str]] = {}
+    for one in vars(metrics).values():
+        names = getattr(one, "_labelnames", None)
+        if names is not None:
+            for family in one.describe():
+                stem, kind = family.name, family.type
+                suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(kind, [""])
+                for suffix in suffixes:
+                    found[f"{stem}{suffix}"] = {*names} | ({"le"} if suffix == "_bucket" else set())
+    return found
+
+
+def expressions() -> list[str]:
+    """Every expression of the dashboard and of the rules."""
+    board = json.loads((ROOT / "deploy" / "grafana.json").read_text("utf-8"))
+    rules = yaml.safe_load((ROOT / "deploy" / "alerts.yaml").read_text("utf-8"))
+    asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    return asked + [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+
+
+def test_every_metric_asked_for_is_there_with_its_labels() -> None:
+    names = known()
+    assert len(expressions()) > 15
+    for expression in expressions():
+        asked = ASKED.findall(expression)
+        assert asked or expression.startswith("up{"), expression
+        for name in asked:
+            assert name in names, f"{name} in {expression}"
+        labels = {label for part in re.findall(r"by \(([^)]*)\)", expression) for label in part.replace(" ", "").split(",")}
+        labels |= set(re.findall(r"[{,]\s*([a-z_]+)(?:=|!=)", expression)) - {"job"}
+        for name in asked:
+            assert labels <= names[name], f"{labels - names[name]} of {name} in {expression}"
+
+
+def test_every_metric_is_on_the_dashboard() -> None:
+    shown = {name for expression in expressions() for name in ASKED.findall(expression)}
+    families = {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in known()}
+    seen = {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in shown}
+    assert families - seen - {"warnhub_source_failures", "warnhub_source_parked"} == set()
+
+
+def test_each_rule_says_what_to_do() -> None:
+    rules = yaml.safe_load((ROOT / "deploy" / "alerts.yaml").read_text("utf-8"))
+    for rule in rules["groups"][0]["rules"]:
+        assert re.search(r"[\u4e00-\u9fff]", rule["annotations"]["summary"])
+        assert rule["annotations"]["action"]
+        assert rule["labels"]["severity"] in {"page", "warn"}
+
+
+def test_the_registry_holds_what_the_rules_watch() -> None:
+    assert REGISTRY.get_sample_value("warnhub_tally_drift") is not None
