@@ -7,6 +7,7 @@ import orjson
 import typer
 
 from warnhub.commands import err, fail, out
+from warnhub.commands import rehearse as rehearse
 from warnhub.commands.demo import demo
 from warnhub.commands.desk import audit, drill, incident, policy
 from warnhub.commands.directory import imports

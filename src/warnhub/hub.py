@@ -221,10 +221,12 @@ async def make_hub(
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     clock: Callable[[], int] | None = None,
+    providers: dict[str, Provider] | None = None,
     works: bool | None = None,
 ) -> Hub:
-    """Build every part. `works`: whether this process does a worker's work; by default only where it is the only process.
-    Raises `ConfigError`, or `SchemaError` if the database is not ours."""
+    """Build every part. `providers`: others than the settings name, for a drill that calls no carrier. `works`: whether
+    this process does a worker's work; by default only where it is the only process. Raises `ConfigError`, or
+    `SchemaError` if the database is not ours."""
     store = Store(settings.database_url, clock)
     await check_store(store)
     keys = KeyRing(settings.secret_key.get_secret_value())
@@ -232,7 +234,7 @@ async def make_hub(
     async with store.write() as tx:
         await ensure_county(tx, settings.county.bureau)
     transport = transport or make_transport()
-    providers = make_providers(settings.providers, transport)
+    providers = make_providers(settings.providers, transport) if providers is None else providers
     node = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
     bus = KafkaBus(store, settings, node) if settings.scaled else LocalBus(store)
     async with store.read() as conn:

@@ -33,8 +33,10 @@ class Assignment(NamedTuple):
 
 
 async def add_assignment(tx: Tx, one: Assignment) -> bool:
-    """Keep it; False if it was there."""
+    """Keep it; False if it was there, or if it is of a drill in which nobody who would do it takes part."""
     owner = one.owner if one.owner is not None else await find_owner(tx.conn, one.role, one.town, one.drill)
+    if one.drill is not None and owner is None:
+        return False
     result = await tx.conn.execute(
         text(
             "INSERT INTO assignment (key, kind, warning_id, run_id, point_id, drill, title, role, owner_id, town_id, evidence, "
