@@ -224,9 +224,8 @@ async def make_hub(
     providers: dict[str, Provider] | None = None,
     works: bool | None = None,
 ) -> Hub:
-    """Build every part. `providers`: others than the settings name, for a drill that calls no carrier. `works`: whether
-    this process does a worker's work; by default only where it is the only process. Raises `ConfigError`, or
-    `SchemaError` if the database is not ours."""
+    """Build every part. `providers`: others than the settings name; `works`: whether this process does a worker's work, by
+    default only where it is the only one. Raises `ConfigError`, or `SchemaError` if the database is not ours."""
     store = Store(settings.database_url, clock)
     await check_store(store)
     keys = KeyRing(settings.secret_key.get_secret_value())
