@@ -266,7 +266,7 @@ async def make_hub(
         acks=Acks(store),
         escalation=Escalation(store, planner),
         clock=Clock(store, planner),
-        monitor=Monitor(store, places),
+        monitor=Monitor(store, places, providers),
         board=Board(store, settings.county.zone, wordbook.advice),
         outlet=Outlet(store, settings, make_signer(settings)),
         responder=make_responder(store, settings, places, policies, planner),

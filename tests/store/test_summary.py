@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from town import MINUTE, NOW, TOWN, County
 
+from warnhub.alert import Level
 from warnhub.feedback.acks import Ack, Acks, Evidence
 from warnhub.monitor.auditor import Drift, check_batches, check_ledger
 from warnhub.monitor.summary import Funnel, Summary, make_funnel, read_summary, split_by
@@ -180,3 +181,25 @@ async def test_the_auditor_says_what_does_not_add_up(county: County, warning: Wa
             Drift(("sms", "sms.aliyun", "county_duty", seat, 0), 4, 1),
         ]
         assert len(await check_batches(conn, warning.id)) == 1
+
+
+async def test_the_time_left_counts_what_goes_before(county: County) -> None:
+    """By the providers' rates (4 calls a second); what is more urgent or older goes first; nothing waits, no outlook."""
+    first = await county.plan(await county.warn())
+    async with county.store.read() as conn:
+        alone = await read_summary(conn, first, county.hand.now, {}, county.providers)
+    assert alone.eta is not None
+    assert (alone.eta.basis, alone.eta.left) == ("model", alone.states["planned"])
+    assert alone.eta.seconds == max(alone.eta.channels.values()) > 0
+    second = await county.plan(await county.warn(identifier="flood-1", hazard="11A01", level=Level.BLUE))
+    async with county.store.read() as conn:
+        behind = await read_summary(conn, second, county.hand.now, {}, county.providers)
+        still = await read_summary(conn, first, county.hand.now, {}, county.providers)
+    assert still.eta == alone.eta
+    if behind.eta is not None:
+        shared = set(behind.eta.channels) & set(alone.eta.channels)
+        assert all(behind.eta.channels[channel] > alone.eta.channels[channel] for channel in shared)
+    await county.desk.cancel(first.uid, "user:a", "停", all_clear=False)
+    async with county.store.read() as conn:
+        ended = await read_summary(conn, await county.warning(first.uid), county.hand.now, {}, county.providers)
+    assert ended.eta is None

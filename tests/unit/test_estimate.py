@@ -2,7 +2,17 @@
 
 from decimal import Decimal
 
-from warnhub.plan.estimate import Load, Tariff, estimate_plan
+from warnhub.plan.estimate import (
+    BY_MANY,
+    ONE_BY_ONE,
+    SEEN,
+    Load,
+    Queue,
+    Tariff,
+    channel_times,
+    estimate_plan,
+    reach_rate,
+)
 from warnhub.port import LINK, Words
 
 SHORT = Words(text="【云岭应急】" + "雨" * 60)
@@ -30,3 +40,22 @@ def test_without_tariff() -> None:
     """A channel nobody priced is free and slow."""
     found = estimate_plan([Load("wechat", 100, SHORT)], {})
     assert (found.cost, found.seconds) == (Decimal(0), 2.0)
+
+
+def test_a_rate_is_the_providers_or_the_engines_whichever_is_less() -> None:
+    assert reach_rate(50, 1) == 50
+    assert reach_rate(1e6, 1) == ONE_BY_ONE
+    assert reach_rate(2, 1_000) == 2_000
+    assert reach_rate(5_000, 1_000) == BY_MANY
+    assert reach_rate(5_000, 1_000, personal=True) == ONE_BY_ONE
+
+
+def test_time_left_is_by_the_model_until_enough_was_seen_and_never_faster_than_it() -> None:
+    fresh = Queue("sms", left=900, ahead=100, rate=50, handed=SEEN - 1, elapsed=30)
+    assert (fresh.observed, fresh.seconds) == (False, 20)
+    slow = Queue("sms", left=900, ahead=100, rate=50, handed=SEEN, elapsed=20)
+    assert (slow.observed, slow.seconds) == (True, 100)
+    quick = Queue("sms", left=900, ahead=0, rate=50, handed=100_000, elapsed=10)
+    assert quick.seconds == 18
+    assert Queue("sms", left=0, ahead=500, rate=50).seconds == 0
+    assert channel_times([fresh, slow, Queue("push", 10, 0, 5)]) == {"sms": 100, "push": 2}

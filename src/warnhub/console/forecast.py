@@ -9,7 +9,7 @@ from warnhub.alert import Level
 from warnhub.channels import Provider
 from warnhub.console.hub import Hub
 from warnhub.dispatch.wordbook import Story
-from warnhub.plan.estimate import Estimate, Load, Tariff, estimate_plan
+from warnhub.plan.estimate import Estimate, Load, Tariff, estimate_plan, reach_rate
 from warnhub.plan.policy import Rule, rules_for
 from warnhub.port import Bulk
 from warnhub.roles import Role
@@ -140,5 +140,5 @@ def tariffs(providers: Mapping[str, Provider]) -> dict[str, Tariff]:
     rates: dict[str, float] = {}
     for provider in providers.values():
         most = type(provider.adapter).most if isinstance(provider.adapter, Bulk) else 1
-        rates[provider.channel] = rates.get(provider.channel, 0.0) + provider.settings.rate * most
+        rates[provider.channel] = rates.get(provider.channel, 0.0) + reach_rate(provider.settings.rate, most)
     return {channel: Tariff(rate=rate) for channel, rate in rates.items()}

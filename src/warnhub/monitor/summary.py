@@ -5,12 +5,15 @@ what failed, was suppressed, stopped or is unknown stands beside that funnel, an
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from warnhub.channels import Provider
+from warnhub.monitor.outlook import Eta, read_eta
 from warnhub.store.states import FAILED_PERSON, RANKS, Rank
 from warnhub.store.tallies import PEOPLE, Count, read_hops, read_tally
 from warnhub.store.warnings import Warning
@@ -70,6 +73,7 @@ class Summary(BaseModel):
     tasks: Tasks
     silent_villages: int = 0
     latency: dict[str, dict[str, dict[int, int]]] = Field(description="channel → hop → bucket in seconds → count")
+    eta: Eta | None = Field(default=None, description="while messages wait: when the last will have been handed over")
     released_at: int | None
     ended_at: int | None
     at: int
@@ -107,8 +111,14 @@ def split_by(counts: Iterable[Count], field: str, names: dict[str, str]) -> list
     return sorted(parts, key=lambda part: -part.funnel.total)
 
 
-async def read_summary(conn: AsyncConnection, warning: Warning, now: int, names: dict[int, str]) -> Summary:
-    """The figures of a warning. `names`: area id → name."""
+async def read_summary(
+    conn: AsyncConnection,
+    warning: Warning,
+    now: int,
+    names: dict[int, str],
+    providers: Mapping[str, Provider] = MappingProxyType({}),
+) -> Summary:
+    """The figures of a warning. `names`: area id → name; `providers` by name, for the time that is left."""
     counts = await read_tally(conn, warning.id)
     people = [count for count in counts if count.channel == PEOPLE]
     deliveries = [count for count in counts if count.channel != PEOPLE]
@@ -135,6 +145,7 @@ async def read_summary(conn: AsyncConnection, warning: Warning, now: int, names:
         tasks=await read_tasks(conn, warning.id, now),
         silent_villages=await count_silent(conn, warning.id),
         latency=latency,
+        eta=await read_eta(conn, warning, counts, providers, now),
         released_at=warning.released_at,
         ended_at=warning.ended_at,
         at=now,

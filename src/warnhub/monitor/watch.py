@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
+from warnhub.channels import Provider
 from warnhub.monitor.summary import Summary, read_summary
 from warnhub.plan.audience import Places
 from warnhub.store.engine import Store
@@ -26,9 +28,10 @@ class Seen:
 class Monitor:
     """Shared, cached summaries."""
 
-    def __init__(self, store: Store, places: Places) -> None:
+    def __init__(self, store: Store, places: Places, providers: Mapping[str, Provider] = MappingProxyType({})) -> None:
         self.store = store
         self.places = places
+        self.providers = providers
         self.seen: dict[str, Seen] = {}
 
     async def summary(self, uid: str, fresh: float = FRESH) -> Summary | None:
@@ -42,7 +45,7 @@ class Monitor:
                         self.seen.pop(uid, None)
                         return None
                     now = await self.store.now(conn)
-                    seen.summary = await read_summary(conn, warning, now, self.places.names)
+                    seen.summary = await read_summary(conn, warning, now, self.places.names, self.providers)
                 seen.at = time.monotonic()
         return seen.summary
 

@@ -1,4 +1,5 @@
-"""What a warning will take before anybody releases it: people, short messages, money and time, by channel."""
+"""What a warning will take: people, short messages, money and time by channel before anybody releases it, and the time that is
+left while it goes out. One model for both (`docs/scaling.md`): a provider takes its rate, and no more than the engine gives."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,6 +9,11 @@ from warnhub.plan.segments import billed_segments
 from warnhub.port import CODE, LINK, Words
 
 LINK_LENGTH = 40
+# People a second that one process hands over beside its store, whatever the provider would take: measured, docs/benchmarks.md.
+BY_MANY = 8_000.0
+ONE_BY_ONE = 1_800.0
+SEEN = 200
+"""Hand-offs from which on the pace that was seen says more than the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +84,44 @@ def estimate_plan(loads: Iterable[Load], tariffs: Mapping[str, Tariff]) -> Estim
         tariff = tariffs.get(channel, Tariff())
         lines.append(Line(channel, people, messages, messages * tariff.price, people / tariff.rate))
     return Estimate(tuple(lines))
+
+
+def reach_rate(calls: float, most: int, personal: bool = False) -> float:
+    """People a second through a provider that takes `calls` a second with `most` people in each; `personal`: each has a link
+    of their own, which is a call each."""
+    by_many = most > 1 and not personal
+    return min(calls * most, BY_MANY) if by_many else min(calls, ONE_BY_ONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What waits for one provider: `left` of this warning, `ahead` of others that go before it.
+
+    `rate` is the model's people a second; `handed` in `elapsed` seconds is what was seen of this warning so far.
+    """
+
+    channel: str
+    left: int
+    ahead: int
+    rate: float
+    handed: int = 0
+    elapsed: float = 0.0
+
+    @property
+    def observed(self) -> bool:
+        """Whether enough was seen."""
+        return self.handed >= SEEN and self.elapsed >= 1.0
+
+    @property
+    def seconds(self) -> float:
+        """Until the last of `left` is handed over. A pace that was seen is never taken to be faster than the model's."""
+        pace = min(self.rate, self.handed / self.elapsed) if self.observed else self.rate
+        return (self.left + self.ahead) / pace if self.left else 0.0
+
+
+def channel_times(queues: Iterable[Queue]) -> dict[str, float]:
+    """Seconds by channel; a channel's providers work side by side, so it takes as long as the slowest."""
+    found: dict[str, float] = {}
+    for queue in queues:
+        found[queue.channel] = max(found.get(queue.channel, 0.0), queue.seconds)
+    return found
