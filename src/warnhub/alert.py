@@ -226,6 +226,7 @@ class Original(Model):
     incidents: str = ""
     addresses: str = ""
     agency_code: str = ""
+    part_of: str = Field(default="", description="the identifier of the message of several subjects that this is one of")
     expires_given: bool = True
     effective_given: bool = True
 
@@ -262,6 +263,11 @@ class Alert(Model):
         if self.kind is not Kind.CANCEL and self.expires <= self.sent:
             raise ValueError(f"expires {self.expires.isoformat()} must be after sent {self.sent.isoformat()}")
         return self
+
+    @property
+    def message(self) -> str:
+        """The identifier of the message it came in: its own, unless it is one of several parts."""
+        return self.original.part_of or self.identifier
 
     @property
     def key(self) -> tuple[str, str, datetime]:

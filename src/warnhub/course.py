@@ -16,7 +16,7 @@ from warnhub.alert import Alert, Gate, Kind, Problem, Reference
 from warnhub.ingest.endings import bare_words, ends_by_update, lifts, said_level
 from warnhub.plan.audience import Extent, Places
 from warnhub.store import tables
-from warnhub.store.alerts import Kept, find_referenced, milliseconds, to_kept
+from warnhub.store.alerts import PART, Kept, find_referenced, milliseconds, to_kept
 from warnhub.store.readings import first_alerts, later_issues
 from warnhub.store.warnings import LIVING, Warning, read_warning, warning_alert, warnings_of
 
@@ -178,7 +178,8 @@ async def find_replaced(conn: AsyncConnection, places: Places, warning: Warning,
         other = await read_warning(conn, number)
         if other and number not in found:
             said = await warning_alert(conn, other)
-            if places.select(said.areas).home <= home:
+            sibling = (said.sender, said.message, said.sent) == (alert.sender, alert.message, alert.sent)
+            if not sibling and places.select(said.areas).home <= home:
                 found[number] = other
     found.pop(warning.id, None)
     return [one for one in found.values() if one.state in OPEN]
@@ -190,7 +191,8 @@ async def find_followers(conn: AsyncConnection, agency: str, alert: Alert) -> li
         select(tables.alert)
         .join(tables.reference, tables.reference.c.alert_id == tables.alert.c.id)
         .where(
-            tables.reference.c.identifier == alert.identifier,
+            tables.reference.c.identifier.in_({alert.identifier, alert.message}),
+            tables.reference.c.position != PART,
             tables.alert.c.agency_id == agency,
             tables.alert.c.sender == alert.sender,
             tables.alert.c.status == alert.status.value,

@@ -1,10 +1,10 @@
-"""Readings of stations and hazard points, from the POST to what people are sent."""
+"""Readings of stations, hazard points and messages of several subjects, from the POST to what becomes of them."""
 
 import json
 from datetime import UTC, datetime, timedelta
 
 from structlog.testing import capture_logs
-from townhall import TOWNS, Town
+from townhall import TOWNS, WEATHER, Town
 
 WATER = "云岭县水利局"
 STATIONS = """站码,站名,时间,水位,警戒水位,保证水位,历史最高水位,影响区划代码,发布单位
@@ -65,3 +65,42 @@ async def test_a_points_number_is_kept_nowhere_but_in_what_was_sent(town: Town) 
     assert "林守义" in json.dumps(kept, ensure_ascii=False)
     everything = [json.dumps(kept), json.dumps(made), str(logs), *(heard.text for heard in town.watchman.messages())]
     assert not any("13800000007" in one for one in everything)
+
+
+TWO = """<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>{name}</identifier><sender>{sender}</sender>
+<sent>{time}</sent><status>Actual</status><msgType>{kind}</msgType><scope>Public</scope>{references}
+<info><language>zh-CN</language><category>Met</category><event>高温</event><urgency>Expected</urgency><severity>Minor</severity>
+<certainty>Likely</certainty><headline>高温蓝色预警</headline><description>高温。</description>
+<area><areaDesc>全县</areaDesc><geocode><valueName>cn</valueName><value>990123</value></geocode></area></info>
+<info><language>zh-CN</language><category>Met</category><event>暴雨</event><urgency>Expected</urgency><severity>Moderate</severity>
+<certainty>Likely</certainty><headline>暴雨黄色预警</headline><description>暴雨。</description>
+<area><areaDesc>一镇</areaDesc><geocode><valueName>cn</valueName><value>{area}</value></geocode></area></info>
+<info><language>zh-CN</language><category>Met</category><event>暴雨</event><urgency>Expected</urgency><severity>Minor</severity>
+<certainty>Likely</certainty><headline>暴雨蓝色预警</headline><description>暴雨。</description>
+<area><areaDesc>全县</areaDesc><geocode><valueName>cn</valueName><value>990123</value></geocode></area></info>
+</alert>"""
+
+
+def message(name: str, kind: str = "Alert", follows: str = "") -> bytes:
+    """A CAP message of three subjects: heat, a rainstorm in one township, a lesser one in the county."""
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    references = f"<references>{WEATHER},{follows},{time}</references>" if follows else ""
+    given = {"name": name, "kind": kind, "references": references, "time": time, "area": TOWNS[0], "sender": WEATHER}
+    return TWO.format(**given).encode()
+
+
+async def test_each_subject_of_one_message_lives_and_all_of_them_end_with_it(town: Town) -> None:
+    """Three subjects are three warnings, and the wider does not take the graver's place; an update takes the place of all three
+    and leaves its own; one cancel ends those."""
+    living = "SELECT count(*) FROM warning WHERE state = 'released' AND kind <> 'cancel'"
+    body = message("m-1")
+    first = (await town.post(body, media="application/cap+xml")).json()
+    assert [one["state"] for one in first["alerts"]] == ["released"] * 3, first
+    assert await town.number(living) == 3
+    assert (await town.post(body, media="application/cap+xml")).status_code == 200
+    second = (await town.post(message("m-2", "Update", "m-1"), media="application/cap+xml")).json()
+    assert [one["state"] for one in second["alerts"]] == ["released"] * 3, second
+    assert await town.number(living) == 3
+    assert await town.number("SELECT count(*) FROM warning WHERE state = 'superseded'") == 3
+    await town.post(message("m-3", "Cancel", "m-2"), media="application/cap+xml")
+    assert await town.number(living) == 0

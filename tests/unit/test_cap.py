@@ -1,5 +1,6 @@
 """OASIS CAP: what is read, each fault at its own element, and that no reading of a foreign word is silent."""
 
+import base64
 from datetime import UTC, datetime
 
 import pytest
@@ -335,13 +336,120 @@ def test_the_same_words_in_another_language_are_held() -> None:
     assert "/alert[1]/info[2]/instruction[1]" in places(verdict, "SAME_TEXT_DIFFERENT_LANGUAGE")
 
 
-def test_of_several_subjects_the_gravest_is_kept_and_held() -> None:
-    verdict = read(second({"<severity>Severe": "<severity>Extreme", "暴雨": "滑坡", SQUARE: "10,10 10,11 11,11 10,10"}))
-    alert = taken(verdict)
-    assert verdict.gate is Gate.HOLD
-    assert (alert.hazard, alert.level) == ("11D01", Level.RED)
-    assert len(alert.areas) == 1
-    assert places(verdict, "INFO_MIXED") == ["/alert[1]/info[1]"]
+def test_each_subject_is_an_alert_of_its_own_the_gravest_first() -> None:
+    body = second({"<severity>Severe": "<severity>Extreme", "暴雨": "滑坡", SQUARE: "10,10 10,11 11,11 10,10"})
+    grave, other = read_alerts(body.encode())
+    assert grave.gate is other.gate is Gate.ACCEPT, (grave.problems, other.problems)
+    assert [(taken(one).hazard, taken(one).level) for one in (grave, other)] == [("11D01", Level.RED), ("11B03", Level.ORANGE)]
+    assert [len(taken(one).areas) for one in (grave, other)] == [1, 1]
+    assert [(taken(one).identifier, taken(one).message) for one in (grave, other)] == [("a-1", "a-1"), ("a-1#2", "a-1")]
+    assert taken(other).original.part_of == "a-1"
+
+
+def test_what_is_wrong_with_one_subject_holds_that_one_alone() -> None:
+    body = second({"暴雨": "滑坡", SQUARE: "0,0 1,1 0,1 1,0 0,0"})
+    first, other = read_alerts(body.encode())
+    assert (first.gate, other.gate) == (Gate.ACCEPT, Gate.HOLD)
+    assert places(other, "POLYGON_SELF_CROSSING") == ["/alert[1]/info[2]/area[1]/polygon[1]"]
+
+
+def english(square: str) -> dict[str, str]:
+    """The changes that make an info its own translation, for this place."""
+    words = {"zh-CN": "en", "暴雨": "Rainstorm", "标题": "Headline", "请避险": "Take shelter", "云岭县": "Yunling"}
+    return words | {SQUARE: square}
+
+
+def test_a_translation_for_another_place_is_an_alert_of_its_own() -> None:
+    (joined,) = read_alerts(second(english(SQUARE)).encode())
+    assert [text.language for text in taken(joined).texts] == ["zh-CN", "en"]
+    assert len(taken(joined).areas) == 1
+    first, other = read_alerts(second(english("10,10 10,11 11,11 10,10")).encode())
+    assert [[text.language for text in taken(one).texts] for one in (first, other)] == [["zh-CN"], ["en"]]
+
+
+def test_a_translation_with_other_times_is_joined_and_noted() -> None:
+    later = "<expires>2026-06-12T20:00:00+08:00</expires>"
+    body = second(english(SQUARE) | {"<expires>2026-06-12T19:00:00+08:00</expires>": later})
+    (verdict,) = read_alerts(body.encode())
+    assert (verdict.gate, taken(verdict).expires.hour) == (Gate.ACCEPT, 11)
+    assert places(verdict, "INFO_TIMES") == ["/alert[1]/info[2]"]
+
+
+def test_two_times_in_two_languages_are_two_alerts_of_two_texts() -> None:
+    later = {"<expires>2026-06-12T19:00:00+08:00</expires>": "<expires>2026-06-12T20:00:00+08:00</expires>"}
+    first = second({})
+    info = first[first.index("<info>") : first.index("</info>") + len("</info>")]
+    infos = [info]
+    for changes in ({"标题": "稍后", **later}, {**english(SQUARE), "Headline": "Later", **later}, english(SQUARE)):
+        other = info
+        for old, new in changes.items():
+            other = other.replace(old, new)
+        infos.append(other)
+    body = first[: first.index("<info>")] + "".join(infos) + "</alert>"
+    verdicts = read_alerts(body.encode())
+    assert [[text.headline for text in taken(one).texts] for one in verdicts] == [["标题", "Headline"], ["稍后", "Later"]]
+
+
+def test_a_cancel_of_several_subjects_is_one() -> None:
+    body = second({"暴雨": "滑坡"}).replace("<msgType>Alert", "<msgType>Cancel")
+    body = body.replace("<info>", "<references>met.example,a-0,2026-06-11T16:00:00+08:00</references><info>", 1)
+    (verdict,) = read_alerts(body.encode())
+    assert (verdict.gate, taken(verdict).kind) == (Gate.ACCEPT, Kind.CANCEL)
+
+
+CAP12 = "urn:oasis:names:tc:emergency:cap:1.2"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "form", "gate"),
+    [
+        (CAP12, "cap-1.2", Gate.ACCEPT),
+        (f"{CAP12}:profile:cap-au:1.0", "cap-1.2", Gate.ACCEPT),
+        ("urn:oasis:names:tc:emergency:cap:1.1:profile", "cap-1.1", Gate.ACCEPT),
+        ("http://docs.oasis-open.org/emergency/cap/v1.1", "cap-1.1", Gate.HOLD),
+        ("urn:x", "cap-1.2", Gate.HOLD),
+        ("", "cap-1.2", Gate.HOLD),
+    ],
+)
+def test_namespaces(namespace: str, form: str, gate: Gate) -> None:
+    verdict = read(cap().replace(CAP12, namespace))
+    assert (verdict.gate, taken(verdict).original.form) == (gate, form), verdict.problems
+    assert ("NAMESPACE_UNKNOWN" in rules(verdict)) is (namespace != CAP12)
+
+
+def test_a_root_that_is_alone_in_its_namespace_is_read_and_held() -> None:
+    body = cap().replace("<alert xmlns=", "<cap:alert xmlns:cap=").replace("</alert>", "</cap:alert>")
+    verdict = read(body)
+    assert (verdict.gate, rules(verdict)[0]) == (Gate.HOLD, "NAMESPACE_MIXED")
+    assert taken(verdict).areas[0].polygons
+
+
+XML = '<?xml version="1.0" encoding="UTF-8"?>'
+ESCAPED = cap().replace("&", "&amp;").replace("<", "&lt;")
+PACKED = base64.b64encode((XML + cap()).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        (f"<alerts>{cap()}{cap()}</alerts>", 2),
+        (f'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>{cap()}</s:Body></s:Envelope>', 1),
+        (f'<feed xmlns="http://www.w3.org/2005/Atom"><entry><content type="text">{ESCAPED}</content></entry></feed>', 1),
+        (f"<rss><channel><item><description><![CDATA[{XML}{cap()}]]></description></item></channel></rss>", 1),
+        (f"<rss><channel><item><description>&lt;p>news&lt;/p></description></item><item>{cap()}</item></channel></rss>", 1),
+        (f"<EDXLDistribution><contentObject><contentData>{PACKED}</contentData></contentObject></EDXLDistribution>", 1),
+        (f"<list>{cap()}{example('national.xml').removeprefix(XML)}</list>", 2),
+    ],
+    ids=["bare", "soap", "atom text", "rss cdata", "rss", "edxl base64", "cap and national"],
+)
+def test_alerts_inside_something_else(body: str, count: int) -> None:
+    verdicts = read_alerts(body.encode(), "application/xml")
+    assert [verdict.gate for verdict in verdicts] == [Gate.ACCEPT] * count, [verdict.problems for verdict in verdicts]
+
+
+def test_a_fault_inside_a_text_names_where_the_text_stands() -> None:
+    (verdict,) = read_alerts(f"<rss><item><description>{ESCAPED.replace('Actual', 'Real')}</description></item></rss>".encode())
+    assert places(verdict, "INVALID_VALUE") == ["/rss[1]/item[1]/description[1]/alert[1]/status[1]"]
 
 
 def test_restricted_says_to_whom() -> None:

@@ -4,7 +4,7 @@ Source: http://docs.oasis-open.org/emergency/cap/v1.2/CAP-v1.2-os.html and the t
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,14 +14,14 @@ from warnhub.alert import Alert, Gate, Kind, Level, Original, Parameter, Referen
 from warnhub.ingest.carried import is_carried, restore
 from warnhub.ingest.choices import choose, read_required, read_resources
 from warnhub.ingest.findings import Findings, Limits
-from warnhub.ingest.infos import Info, check_translations, gravest, read_info, read_texts
+from warnhub.ingest.infos import Info, by_gravity, check_translations, read_info, read_texts
 from warnhub.ingest.mapping import Named, check_titles, mapping, read_hazard, read_level
 from warnhub.ingest.places import merge_areas, too_large
 from warnhub.ingest.references import check_references, read_triples
 from warnhub.ingest.structure import CAP, check_structure
 from warnhub.ingest.text import LINE, LONG, SHORT, clean_text
 from warnhub.ingest.times import Span, check_sent, read_moment, settle_span
-from warnhub.ingest.tree import children, place_of, said, words
+from warnhub.ingest.tree import adopt_children, children, place_of, said, words
 
 NAMESPACES = {
     "http://www.incident.com/cap/1.0": "1.0",
@@ -29,6 +29,7 @@ NAMESPACES = {
     "urn:oasis:names:tc:emergency:cap:1.1": "1.1",
     "urn:oasis:names:tc:emergency:cap:1.2": "1.2",
 }
+VERSION = re.compile(r"cap[:/]?v?(1\.[012])\b", re.IGNORECASE)
 NAME = re.compile(r"[^\s,<&]+")
 ENDS = (Kind.CANCEL, Kind.ACK, Kind.ERROR)
 MOST_INFOS = 100
@@ -55,20 +56,49 @@ class Head:
         return self.kind in ENDS
 
 
-def read_cap(root: etree._Element, limits: Limits, now: datetime | None) -> Verdict:
-    """The verdict on one `alert` element."""
+def version_of(namespace: str) -> str:
+    """The version a namespace names: one of the standard's own, a profile of it, or something else that says so; "" of none."""
+    if known := NAMESPACES.get(namespace):
+        return known
+    found = VERSION.search(namespace)
+    return found[1] if found else ""
+
+
+def read_cap(root: etree._Element, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
+    """One verdict for each subject of an `alert` element: its infos, joined with their translations.
+
+    The gravest is the alert as it is named; a further one is named after it, `identifier#2`, and is a part of it: what refers
+    to the whole refers to each.
+    """
     findings = Findings(limits, now)
     namespace = etree.QName(root).namespace or ""
+    version = version_of(namespace) or "1.2"
     if namespace not in NAMESPACES:
-        findings.add(root, "NAMESPACE_UNKNOWN", namespace)
-    version = NAMESPACES.get(namespace, "1.2")
+        gate = Gate.ACCEPT if namespace.startswith(tuple(f"{one}:" for one in NAMESPACES)) else None
+        findings.add(root, "NAMESPACE_UNKNOWN", namespace, f"read as CAP {version}", gate)
+    if adopt_children(root):
+        findings.add(root, "NAMESPACE_MIXED", namespace)
     check_structure(root, CAP[version], findings)
     head = read_head(root, version, findings)
     if too_large(root, findings):
-        return Verdict(gate=Gate.REFUSE, problems=findings.problems)
+        yield Verdict(gate=Gate.REFUSE, problems=findings.problems)
+        return
     blocks = findings.first(root, children(root, "info"), MOST_INFOS)
-    infos = [read_info(one, version, findings) for one in blocks]
-    return findings.verdict(lambda: build_alert(head, infos, findings), root)
+    noted = [Findings(limits, now) for _ in blocks]
+    infos = [read_info(one, version, own) for one, own in zip(blocks, noted, strict=True)]
+    groups = by_gravity(infos)
+    for number, group in enumerate(groups[:1] if head.ends else groups):
+        yield judge_part(
+            head, number, group, [findings, *(own for info, own in zip(infos, noted, strict=True) if info in group)]
+        )
+
+
+def judge_part(head: Head, number: int, group: Sequence[Info], found: Sequence[Findings]) -> Verdict:
+    """The verdict on one subject: what is wrong with the whole, and with its own infos."""
+    findings = Findings(found[0].limits, found[0].now)
+    for one in found:
+        findings.take(one)
+    return findings.verdict(lambda: build_alert(head, group, findings, number), head.root)
 
 
 def read_head(root: etree._Element, version: str, findings: Findings) -> Head:
@@ -102,10 +132,9 @@ def read_name(root: etree._Element, name: str, rule: str, findings: Findings) ->
     return text
 
 
-def build_alert(head: Head, infos: Sequence[Info], findings: Findings) -> Alert:
-    """The alert of a head that is whole, on the gravest subject of its infos."""
+def build_alert(head: Head, lead: Sequence[Info], findings: Findings, number: int = 0) -> Alert:
+    """The alert of a head that is whole, on one subject of its infos; `number` counts its parts."""
     assert head.sent is not None
-    lead = gravest(infos, head.root, findings)
     where = lead[0].element if lead else head.root
     if not lead and not head.ends:
         findings.add(where, "MISSING_INFO")
@@ -116,7 +145,7 @@ def build_alert(head: Head, infos: Sequence[Info], findings: Findings) -> Alert:
     if lead and not head.ends and not any(area.placeable for area in areas):
         findings.add(where, "NO_AREA")
     alert = Alert(
-        identifier=head.identifier,
+        identifier=f"{head.identifier}#{number + 1}" if number else head.identifier,
         sender=head.sender,
         sent=head.sent,
         status=head.status,
@@ -136,7 +165,13 @@ def build_alert(head: Head, infos: Sequence[Info], findings: Findings) -> Alert:
         resources=findings.first(where, [one for info in lead[:1] for one in read_resources(info.element, findings)], 200),
         scope=head.scope,
         restriction=clean_text(said(head.root, "restriction"), head.root, findings, LINE, lines=False),
-        original=original.model_copy(update={"expires_given": span.expires_given, "effective_given": span.effective_given}),
+        original=original.model_copy(
+            update={
+                "expires_given": span.expires_given,
+                "effective_given": span.effective_given,
+                "part_of": head.identifier if number else "",
+            }
+        ),
     )
     carried = [one for info in lead[:1] for one in info.parameters if is_carried(one)]
     return restore(alert, carried, where, findings) if carried else alert

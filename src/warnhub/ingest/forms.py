@@ -12,7 +12,7 @@ from lxml import etree
 
 from warnhub.alert import Problem, Verdict
 from warnhub.ingest import geology, hydrology
-from warnhub.ingest.cap import NAMESPACES, read_cap
+from warnhub.ingest.cap import read_cap
 from warnhub.ingest.filename import check_name
 from warnhub.ingest.findings import Limits, Unreadable, add_problems, local, refusal
 from warnhub.ingest.forecast import is_forecast, read_forecast
@@ -25,6 +25,7 @@ from warnhub.ingest.signature import judge_signatures
 from warnhub.ingest.stations import is_column
 from warnhub.ingest.table import Table, parse_table
 from warnhub.ingest.tree import parse_xml
+from warnhub.ingest.wrapper import holds_alerts, read_enclosed
 
 Document = Any
 JSON = frozenset(("application/json", "text/json", "application/geo+json", "application/ld+json"))
@@ -45,7 +46,6 @@ MEDIA = JSON | XML | CSV | ZIP
 """What an agency may POST; a file without a type is told by its content."""
 UNSAID = frozenset(("", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded"))
 BLANK = b" \t\r\n\0\xef\xbb\xbf\xff\xfe"
-WRAPPERS = frozenset(("feed", "rss", "RDF", "EDXLDistribution"))
 
 
 class Form(NamedTuple):
@@ -64,21 +64,6 @@ class Form(NamedTuple):
 def is_cap(root: Document) -> bool:
     """An `alert` that is not the national profile's, whatever its namespace."""
     return local(root) == "alert"
-
-
-def holds_cap(root: Document) -> bool:
-    """A feed or an envelope with whole alerts inside."""
-    return local(root) in WRAPPERS and next(enclosed(root), None) is not None
-
-
-def enclosed(root: etree._Element) -> Iterator[etree._Element]:
-    """The CAP alerts inside a wrapper."""
-    return (one for one in root.iter("{*}alert") if etree.QName(one).namespace in NAMESPACES)
-
-
-def read_enclosed(root: Document, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
-    """Each alert in a feed or an envelope."""
-    return (read_cap(one, limits, now) for one in enclosed(root))
 
 
 def is_native_list(value: Document) -> bool:
@@ -107,8 +92,8 @@ FORMS: tuple[Form, ...] = (
     Form("hydrology table", CSV, hydrology.is_table, hydrology.read_table),
     Form("geology table", CSV, geology.is_table, geology.read_table),
     Form("national", XML, is_national, lambda root, limits, now: iter([read_national(root, limits, now)])),
-    Form("cap", XML, is_cap, lambda root, limits, now: iter([read_cap(root, limits, now)])),
-    Form("cap in a wrapper", XML, holds_cap, read_enclosed),
+    Form("cap", XML, is_cap, read_cap),
+    Form("alerts in a wrapper", XML, holds_alerts, lambda root, limits, now: read_enclosed(root, limits, now, read_alerts)),
 )
 
 

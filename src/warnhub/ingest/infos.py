@@ -38,9 +38,13 @@ class Info:
 
     @property
     def subject(self) -> tuple[object, ...]:
-        """What translations of one info have in common."""
-        graded = (self.urgency, self.severity, self.certainty)
-        return frozenset(self.categories), graded, frozenset(self.codes), self.times
+        """What translations of one info have in common, whatever their times."""
+        return frozenset(self.categories), (self.urgency, self.severity, self.certainty), frozenset(self.codes)
+
+    @property
+    def places(self) -> frozenset[str]:
+        """Where it holds, whatever its places are called in this language."""
+        return frozenset(area.model_dump_json(exclude={"name"}) for area in self.areas if area.placeable)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -122,7 +126,9 @@ def group_infos(infos: Sequence[Info]) -> list[list[Info]]:
     """Infos on one subject together: translations of each other, or the same words for several places."""
     groups: list[list[Info]] = []
     for info in infos:
-        home = next((group for group in groups if belongs(info, group)), None)
+        fitting = [group for group in groups if belongs(info, group)]
+        alike = (group for group in fitting if info.times == group[0].times)
+        home = next(alike, None) or next((group for group in fitting if not speaks(info.text.language, group)), None)
         if home is None:
             groups.append([info])
         else:
@@ -131,26 +137,30 @@ def group_infos(infos: Sequence[Info]) -> list[list[Info]]:
 
 
 def belongs(info: Info, group: Sequence[Info]) -> bool:
-    """Whether it says what the group says, in another language or in the same words."""
+    """Whether it says what the group says: in the same words for one place or another, or for its place in another language."""
     if info.subject != group[0].subject:
         return False
-    return all(info.text.language != one.text.language or info.words == one.words for one in group)
+    if mates := speaks(info.text.language, group):
+        return all(info.words == one.words and info.parameters == one.parameters for one in mates)
+    there = frozenset[str]().union(*(one.places for one in group))
+    return not info.places or not there or info.places <= there or there <= info.places
 
 
-def gravest(infos: Sequence[Info], root: etree._Element, findings: Findings) -> list[Info]:
-    """The infos on the gravest subject; other subjects are a problem for a person."""
-    groups = group_infos(infos)
-    if not groups:
-        return []
-    lead = min(groups, key=lambda group: group[0].lane)
-    for group in groups:
-        if group is not lead:
-            findings.add(group[0].element, "INFO_MIXED", group[0].text.event, f"{len(groups)} subjects")
-    return lead
+def speaks(language: str, group: Sequence[Info]) -> list[Info]:
+    """The infos of a group in this language."""
+    return [one for one in group if one.text.language.lower() == language.lower()]
+
+
+def by_gravity(infos: Sequence[Info]) -> list[list[Info]]:
+    """The infos of each subject, the gravest subject first; one empty subject where there is no info."""
+    return sorted(group_infos(infos), key=lambda group: group[0].lane) or [[]]
 
 
 def check_translations(infos: Sequence[Info], findings: Findings) -> None:
-    """Two languages do not say a thing in the very same words."""
+    """Two languages do not say a thing in the very same words; if at other times, the first one's hold."""
+    other = next((one for one in infos if one.times != infos[0].times), None)
+    if other:
+        findings.add(other.element, "INFO_TIMES", " … ".join(filter(None, other.times)), "the first one's are used")
     for first, second in combinations(infos[:10], 2):
         if first.text.language.split("-")[0].lower() == second.text.language.split("-")[0].lower():
             continue

@@ -46,6 +46,20 @@ def is_utf8(body: bytes) -> bool:
         return False
 
 
+def adopt_children(root: etree._Element) -> bool:
+    """Put what stands below `root` in another namespace, or in none, into the root's own, where only the root is in it.
+
+    Some writers name the root alone. Gives whether that was so.
+    """
+    own, identifier = etree.QName(root).namespace, next(root.iterchildren("{*}identifier"), None)
+    if identifier is None or child(root, "identifier") is not None:
+        return False
+    other = etree.QName(identifier).namespace
+    for one in list(root.iterdescendants(f"{{{other or ''}}}*")):
+        one.tag = f"{{{own}}}{local(one)}" if own else local(one)
+    return True
+
+
 def children(parent: etree._Element, name: str) -> list[etree._Element]:
     """Children of this local name in the parent's namespace."""
     return list(parent.iterchildren(tag_of(parent, name)))

@@ -14,6 +14,9 @@ from warnhub.alert import Alert, Problem
 from warnhub.store import tables
 from warnhub.store.engine import Tx, new_id
 
+PART = -1
+"""The position of the reference by which a part names its message; those an alert makes itself count from 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -110,6 +113,8 @@ async def add_alert(
         {"alert_id": number, "position": place, "identifier": reference.identifier, "target_id": None}
         for place, reference in enumerate(alert.references)
     ]
+    if alert.original.part_of:  # so that what refers to the whole message finds each of its parts
+        references.append({"alert_id": number, "position": PART, "identifier": alert.original.part_of, "target_id": None})
     if references:
         await tx.conn.execute(insert(tables.reference), references)
     return number, uid
@@ -118,6 +123,11 @@ async def add_alert(
 async def set_alert_state(tx: Tx, number: int, state: str) -> None:
     """Where an alert stands."""
     await tx.conn.execute(text("UPDATE alert SET state = :s WHERE id = :id"), {"s": state, "id": number})
+
+
+def is_part(identifier: str, alert: Alert) -> bool:
+    """Whether this is the message the alert came in, or a part of it: never what the alert follows."""
+    return identifier == alert.message or identifier.startswith(f"{alert.message}#")
 
 
 async def find_referenced(conn: AsyncConnection, alert: Alert, agency: str) -> tuple[list[int], list[str]]:
@@ -137,7 +147,7 @@ async def find_referenced(conn: AsyncConnection, alert: Alert, agency: str) -> t
     for reference in alert.references:
         bind = {"i": reference.identifier, "s": alert.sender, "t": alert.status.value, "a": agency}
         rows = (await conn.execute(query, bind)).all()
-        found |= dict.fromkeys(int(row.id) for row in rows)
+        found |= dict.fromkeys(int(row.id) for row in rows if not is_part(row.identifier, alert))
         if not any(row.identifier == reference.identifier for row in rows):
             unknown.append(reference.identifier)
     return list(found), unknown
