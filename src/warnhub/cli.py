@@ -21,6 +21,7 @@ from warnhub.commands.trust import trusted
 from warnhub.config import ConfigError
 from warnhub.ingest import Limits
 from warnhub.ingest.check import check_files, exit_code
+from warnhub.ingest.scales import check_tables
 from warnhub.ingest.stations import load_stations
 
 app = typer.Typer(
@@ -54,10 +55,12 @@ def check(
     files: Annotated[list[Path], typer.Argument(help="alert files in any form")],
     as_json: Annotated[bool, typer.Option("--json", help="one JSON line for each alert")] = False,
     stations: Annotated[Path | None, typer.Option(help="the county's table of stations and hazard points")] = None,
+    tables: Annotated[Path | None, typer.Option(help="a folder of the county's own level tables")] = None,
 ) -> None:
     """检查预警文件 / what would become of these files: accept, hold or refuse, and why. Exit 0, 1 or 2 by the worst."""
     try:
-        limits = Limits(stations=load_stations(stations))
+        check_tables(tables)
+        limits = Limits(stations=load_stations(stations), tables=tables)
     except ConfigError as error:
         fail(str(error))
     lines = []

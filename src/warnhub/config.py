@@ -165,6 +165,7 @@ class Settings(BaseSettings):
     county: County = County()
     limits: Limits = Limits()
     stations: Path | None = None
+    tables_dir: Path | None = None
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sources: dict[str, Source] = Field(default_factory=dict)
     lease_seconds: float = Field(default=60, gt=0)

@@ -35,6 +35,7 @@ from warnhub.feedback.escalation import Escalation
 from warnhub.feedback.receipts import Receipts
 from warnhub.feedback.replies import CAME, Replies
 from warnhub.feedback.steering import Steering
+from warnhub.ingest.scales import check_tables
 from warnhub.ingest.stations import load_stations
 from warnhub.inlet.polls import Poller
 from warnhub.inlet.topics import AlertTopic
@@ -241,6 +242,7 @@ async def make_hub(
     policies = await load_policies(store)
     if settings.words_dir is not None:
         try_templates(settings)
+    check_tables(settings.tables_dir)
     planner = Planner(store, places, policies, by_channel(providers))
     wordbook = Wordbook(store, policies, settings.county, settings.words_dir)
     living = Living(store)

@@ -101,6 +101,7 @@ class Intake:
             certificates=trust.certificates,
             sender=next(iter(agency.senders), agency.name),
             stations=self.stations,
+            tables=self.settings.tables_dir,
         )
 
     async def receive(self, agency: Agency, verdict: Verdict, raw: bytes, media: str, key: str | None = None) -> Received:

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warnhub.alert import Gate, Kind, Level, Status, Verdict
+from warnhub.config import ConfigError
 from warnhub.ingest import Limits, read_alerts
 from warnhub.ingest.findings import Unreadable
+from warnhub.ingest.scales import check_tables
 from warnhub.ingest.stations import read_stations
 
 TIME = "2026-06-12T16:00:00+08:00"
@@ -190,6 +192,28 @@ def test_a_table_of_stations_that_is_wrong_is_refused(tmp_path: Path, text: str,
     with pytest.raises(Unreadable) as refused:
         read_stations(path)
     assert refused.value.problem.rule == rule
+
+
+def test_a_countys_own_table_is_laid_over_ours(tmp_path: Path) -> None:
+    text = "scales:\n  stage:\n    steps:\n      - {level: red, at: warning, zh: 警戒水位, en: warning stage}\n"
+    (tmp_path / "hydrology.yaml").write_text(text, "utf-8")
+    check_tables(tmp_path)
+    assert taken(one(stage=25.6, **STAGES)).level is Level.YELLOW
+    assert taken(one(Limits(tables=tmp_path), stage=25.6, **STAGES)).level is Level.RED
+    assert taken(one(Limits(tables=tmp_path), flow=5, warning_flow=5)).level is Level.YELLOW
+
+
+@pytest.mark.parametrize("text", ["scales: {stage: {steps: [{level: purple, zh: x, en: x}]}}", "- 1", "a: [", "x: 1"])
+def test_a_table_that_cannot_be_used_is_refused_at_the_start(tmp_path: Path, text: str) -> None:
+    (tmp_path / "hydrology.yaml").write_text(text, "utf-8")
+    with pytest.raises(ConfigError, match=r"tables: hydrology\.yaml"):
+        check_tables(tmp_path)
+
+
+def test_more_readings_than_a_document_may_hold_are_refused() -> None:
+    rows = "站码,时间,水位,警戒水位\n" + "1,2026-06-12 08:00,1,2\n" * 3
+    assert rules(read_alerts(rows.encode(), "text/csv", Limits(max_readings=2))[0]) == ["TOO_MANY_READINGS"]
+    assert len(read_alerts(rows.encode(), "text/csv", Limits(max_alerts=0))) == 1
 
 
 # ---------------------------------------------------------------- CSV

@@ -6,6 +6,7 @@ Unreadable     the document cannot be read at all, so there is no alert to judge
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lxml import etree
@@ -39,11 +40,13 @@ class Limits:
     signed  the body must carry a signature made with one of `certificates` (PEM, pinned for this source)
     sender    who sends it, for forms that may leave that out
     stations  the county's stations and points by code, with what their readings leave out
+    tables    a folder of the county's own level tables, laid over ours
     """
 
     max_bytes: int = 8_000_000
     max_alerts: int = 500
     max_elements: int = 100_000
+    max_readings: int = 5_000
     max_polygons: int = MAX_POLYGONS
     max_points: int = MAX_POINTS
     zone: str | None = None
@@ -53,6 +56,7 @@ class Limits:
     certificates: tuple[str, ...] = ()
     sender: str | None = None
     stations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tables: Path | None = None
 
 
 class Unreadable(Exception):
@@ -148,10 +152,10 @@ class Findings:
         self.problems += other.problems
         self.gate = min(self.gate, other.gate, key=ORDER.__getitem__)
 
-    def verdict(self, build: Callable[[], Alert] | None, where: Where = "/") -> Verdict:
-        """Build the alert unless it is refused already or there is none to build; the gravest problems come first."""
+    def verdict(self, build: Callable[[], Alert], where: Where = "/") -> Verdict:
+        """Build the alert unless it is refused already; the gravest problems come first."""
         alert = None
-        if build and self.gate is not Gate.REFUSE:
+        if self.gate is not Gate.REFUSE:
             try:
                 alert = build()
             except ValidationError as error:

@@ -31,13 +31,14 @@ from warnhub.alert import (
 )
 from warnhub.ingest.draft import ENDS, Draft
 from warnhub.ingest.fields import Record, bare_name
-from warnhub.ingest.findings import Findings, Limits, spot
+from warnhub.ingest.findings import Findings, Limits, Unreadable, spot
 from warnhub.ingest.geojson import read_geometry
 from warnhub.ingest.mapping import mapping, title_colours
 from warnhub.ingest.measured import COLOUR, STATUSES, UNNAMED, read_kind, read_references
 from warnhub.ingest.places import read_divisions, unique
 from warnhub.ingest.text import HEADLINE, LINE
 
+MOST_AREAS = 1_000
 SPLIT = re.compile(r"\s*[,，、;；/]\s*|\s+and\s+|与|和")
 
 
@@ -90,8 +91,10 @@ def read_forecast(value: Mapping[str, Any], limits: Limits, now: datetime | None
     product = product_of(document)
     assert product
     levels: dict[Level | None, list[Record]] = {}
-    where = document.path("areas")
-    for at, one in enumerate(document.value("areas")):
+    where, areas = document.path("areas"), document.value("areas")
+    if len(areas) > MOST_AREAS:
+        raise Unreadable("TOO_MANY_READINGS", f"most {MOST_AREAS}", where, len(areas))
+    for at, one in enumerate(areas):
         values = one if isinstance(one, Mapping) else {"code": one}
         record = Record(values, spot(where, at), products().names, Findings(limits, now), document)
         levels.setdefault(read_risk(record, product), []).append(record)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from lxml import etree
 
-from warnhub.alert import Problem, Verdict
+from warnhub.alert import Gate, Problem, Verdict
 from warnhub.ingest import geology, hydrology
 from warnhub.ingest.cap import read_cap
 from warnhub.ingest.filename import check_name
@@ -138,8 +138,10 @@ def take_all(body: bytes, kind: str, limits: Limits, now: datetime | None) -> li
         raise Unreadable("FORM_NOT_READ", title(document), f"/{title(document)}[1]" if family is XML else "/")
     trust = check_trust(document, limits, now)
     verdicts: list[Verdict] = []
+    alerts = 0
     for verdict in form.read(document, limits, now):
-        if len(verdicts) >= limits.max_alerts:
+        alerts += verdict.alert is not None or verdict.gate is Gate.REFUSE  # readings that are none have a bound of their own
+        if alerts > limits.max_alerts:
             raise Unreadable("TOO_MANY_ALERTS", f"most {limits.max_alerts}")
         verdicts.append(add_problems(verdict, trust))
     return verdicts

@@ -8,7 +8,7 @@ from warnhub.ingest.findings import Findings, spot
 from warnhub.ingest.geometry import Points, check_ring, check_shape
 from warnhub.ingest.native import pair
 
-SHAPES = frozenset(("Polygon", "MultiPolygon", "GeometryCollection"))
+SHAPES = ("Polygon", "MultiPolygon", "GeometryCollection")
 DEEPEST = 4
 
 

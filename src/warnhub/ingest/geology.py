@@ -23,7 +23,7 @@ def is_geology(value: Any) -> bool:
 
 def read_geology(value: Any, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
     """One verdict for each alarm and for each reading that is none."""
-    return read_records(value, read_book(FORM), limits, now)
+    return read_records(value, read_book(FORM, limits.tables), limits, now)
 
 
 def is_table(table: Table) -> bool:
@@ -33,4 +33,4 @@ def is_table(table: Table) -> bool:
 
 def read_table(table: Table, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
     """One verdict for each alarm and for each line that is none."""
-    return read_rows(table, read_book(FORM), limits, now)
+    return read_rows(table, read_book(FORM, limits.tables), limits, now)

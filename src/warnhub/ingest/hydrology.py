@@ -18,6 +18,7 @@ from warnhub.ingest.scales import Book, read_book
 from warnhub.ingest.table import Table
 
 FORM = "hydrology"
+LOOK = 100  # so many of a list are looked at to tell whether it is of readings
 TELLING = ("parameter", "value", "level", "thresholds", "headline", "description")
 
 
@@ -52,18 +53,19 @@ def holds_records(value: Any, book: Book) -> bool:
     if is_record(value, book):
         return True
     found = records_of(value, book)
-    return found is not None and any(is_record(one, book) for one in found[1])
+    return found is not None and any(is_record(one, book) for one in found[1][:LOOK])
 
 
 def read_records(value: Any, book: Book, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
     """One verdict for each alert and for each reading that is none."""
     found = records_of(value, book)
-    if found is None or (is_record(value, book) and not any(is_record(one, book) for one in found[1])):
+    if found is None or (is_record(value, book) and not any(is_record(one, book) for one in found[1][:LOOK])):
         place, records, above = "", [value], None
     else:
         place, records = found
         head = {key: one for key, one in value.items() if key != place} if isinstance(value, Mapping) else {}
         above = Record(head, "", book.names, Findings(limits, now)) if head else None
+    check_count(len(records), limits)
     readings = []
     for at, one in enumerate(records):
         base = "" if records == [value] else spot(place, at)
@@ -74,6 +76,12 @@ def read_records(value: Any, book: Book, limits: Limits, now: datetime | None) -
     yield from judge_readings(readings, now)
 
 
+def check_count(count: int, limits: Limits) -> None:
+    """Raises `Unreadable` for more readings than one document may hold."""
+    if count > limits.max_readings:
+        raise Unreadable("TOO_MANY_READINGS", f"most {limits.max_readings}", value=count)
+
+
 def is_hydrology(value: Any) -> bool:
     """Whether this JSON is of water stations."""
     return holds_records(value, read_book(FORM))
@@ -81,7 +89,7 @@ def is_hydrology(value: Any) -> bool:
 
 def read_hydrology(value: Any, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
     """One verdict for each alert and for each reading that is none."""
-    return read_records(value, read_book(FORM), limits, now)
+    return read_records(value, read_book(FORM, limits.tables), limits, now)
 
 
 def is_table(table: Table) -> bool:
@@ -91,10 +99,11 @@ def is_table(table: Table) -> bool:
 
 def read_table(table: Table, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
     """One verdict for each alert and for each line that is none."""
-    return read_rows(table, read_book(FORM), limits, now)
+    return read_rows(table, read_book(FORM, limits.tables), limits, now)
 
 
 def read_rows(table: Table, book: Book, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
     """The verdicts on the lines of a table."""
+    check_count(len(table.rows), limits)
     rows = [make_record(row.cells, f"row[{row.line}]", book, None, limits, now) for row in table.rows]
     return judge_readings([read_reading(row, book) for row in rows], now)

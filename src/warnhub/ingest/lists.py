@@ -41,6 +41,7 @@ from warnhub.ingest.text import HEADLINE, LINE, SHORT
 NATIONAL = re.compile(r"(?:\D*_)?(\d{6})\d{8}_\d{14}(?:_\d)?", re.ASCII)
 VERB = re.compile(r"(?:继续|变更|更新)?(?:发布|解除|变更|更新|升级|取消)")
 DEEPEST = 5
+LOOK = 100  # so many of a list are looked at to tell whether it is of warnings
 MOST_REFERENCES = 200
 
 
@@ -104,7 +105,7 @@ def is_item(value: Any) -> bool:
 def find_items(value: Any, path: str = "", depth: int = 0) -> tuple[str, list[Any]] | None:
     """The first list that holds such an item, and where it stands."""
     if isinstance(value, list):
-        return (path, value) if any(is_item(one) for one in value) else None
+        return (path, value) if any(is_item(one) for one in value[:LOOK]) else None
     if not isinstance(value, Mapping) or depth > DEEPEST:
         return None
     found = (find_items(one, spot(path, str(key)), depth + 1) for key, one in value.items())

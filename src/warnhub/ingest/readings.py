@@ -231,6 +231,8 @@ def stale(reading: Reading, now: datetime | None) -> bool:
 
 
 def no_alert(reading: Reading, rule: str, value: str, detail: str = "") -> Verdict:
-    """The verdict on what was read well and is no alert."""
+    """The verdict on what is no alert: there is nothing to hold, whatever else was noticed."""
     reading.findings.add(reading.record.base or "/", rule, value, detail)
-    return reading.findings.verdict(None)
+    return Verdict(
+        gate=Gate.ACCEPT, problems=[one.model_copy(update={"gate": Gate.ACCEPT}) for one in reading.findings.problems]
+    )

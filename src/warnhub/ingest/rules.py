@@ -113,6 +113,7 @@ RULES: dict[str, Rule] = {
     "INVALID_DEREF_URI": Rule(H, "内嵌资源不是 base64", "the embedded resource is not base64"),
     "INVALID_SIZE": Rule(A, "资源大小不是字节数", "the size is not a number of bytes"),
     # readings
+    "TOO_MANY_READINGS": Rule(R, "一份文档中的读数或区域过多", "too many readings or areas in one document"),
     "READING_BELOW": Rule(A, "读数低于全部阈值,不构成预警", "below every threshold: no alert"),
     "READING_OLDER": Rule(A, "同站已有更新的读数,不构成预警", "a newer reading of the same station is here: no alert"),
     "READING_STALE": Rule(A, "读数已过时,不构成预警", "the reading is too old to warn of: no alert"),

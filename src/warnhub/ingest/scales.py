@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import yaml
-from pydantic import Field
+from pydantic import Field, PrivateAttr, ValidationError
 
 from warnhub.alert import Level, Model
+from warnhub.config import ConfigError
 from warnhub.ingest.fields import bare_name
 
+BOOKS = ("hydrology", "geology")
 COLOURS = {"red": "红色", "orange": "橙色", "yellow": "黄色", "blue": "蓝色"}
 
 
@@ -60,13 +63,14 @@ class Book(Model):
     units: dict[str, dict[str, float]]
     scales: dict[str, Scale]
     timed_names: dict[str, list[str]] = Field(default_factory=dict)
-    kinds: dict[str, str] = Field(default_factory=dict)
-    joint: list[str] = Field(default_factory=list)
+    _scales: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def scale_of(self, name: str) -> str | None:
         """The scale a parameter's name means."""
-        bare = bare_name(name)
-        return next((key for key, scale in self.scales.items() if bare in map(bare_name, (key, *scale.names))), None)
+        if not self._scales:
+            for key, scale in reversed(self.scales.items()):
+                self._scales.update(dict.fromkeys(map(bare_name, (key, *scale.names)), key))
+        return self._scales.get(bare_name(name))
 
     def factor(self, scale: Scale, unit: str) -> float | None:
         """What one of `unit` is in the scale's own; None where nobody knows."""
@@ -86,9 +90,39 @@ class Derived(NamedTuple):
 
 
 @cache
-def read_book(name: str) -> Book:
-    """The tables of a form."""
-    return Book.model_validate(yaml.safe_load(files("warnhub.ingest").joinpath(f"{name}.yaml").read_text("utf-8")))
+def read_book(name: str, folder: Path | None = None) -> Book:
+    """The tables of a form; with a folder, the county's own of the same name laid over ours. Raises OSError, ValueError."""
+    ours = yaml.safe_load(files("warnhub.ingest").joinpath(f"{name}.yaml").read_text("utf-8"))
+    path = folder / f"{name}.yaml" if folder else None
+    if path is None or not path.is_file():
+        return Book.model_validate(ours)
+    given = yaml.safe_load(path.read_text("utf-8"))
+    if not isinstance(given, dict):
+        raise ValueError(f"{path.name}: is not a table")
+    return Book.model_validate(lay_over(ours, given))
+
+
+def lay_over(ours: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The tables with the given parts in place of ours: whole lists and values, the parts of a mapping each by itself."""
+    laid = dict(ours)
+    for key, value in given.items():
+        inner = ours.get(key)
+        laid[key] = lay_over(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return laid
+
+
+def check_tables(folder: Path | None) -> None:
+    """Raises `ConfigError` for a county's table that cannot be used, naming it and what is wrong."""
+    for name in BOOKS:
+        try:
+            read_book(name, folder)
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            said = (
+                "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+                if isinstance(error, ValidationError)
+                else str(error)
+            )
+            raise ConfigError(f"tables: {name}.yaml: {said}"[:500]) from error
 
 
 def colour_steps() -> list[Step]:

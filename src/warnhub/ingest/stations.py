@@ -12,10 +12,9 @@ from warnhub.config import ConfigError
 from warnhub.ingest.fields import bare_name, is_nothing
 from warnhub.ingest.findings import Unreadable
 from warnhub.ingest.native import parse_json
-from warnhub.ingest.scales import Book, read_book
+from warnhub.ingest.scales import BOOKS, Book, read_book
 from warnhub.ingest.table import parse_table
 
-BOOKS = ("hydrology", "geology")
 MOST = 100_000
 Stations = Mapping[str, Mapping[str, Any]]
 

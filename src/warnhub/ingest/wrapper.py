@@ -16,6 +16,9 @@ from warnhub.ingest.cap import read_cap, version_of
 from warnhub.ingest.findings import Limits, local, xpath
 from warnhub.ingest.national import is_national, read_national
 
+WRAPPERS = frozenset(("feed", "rss", "RDF", "EDXLDistribution"))
+"""The roots of feeds; an alert is read in any other element too."""
+
 TEXTS = frozenset(("content", "description", "summary", "encoded", "embeddedXMLContent", "xmlContent", "contentData", "value"))
 ALERT = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)?<(?:[\w.-]+:)?alert[\s>]", re.DOTALL)
 PACKED = "contentData"

@@ -8,8 +8,8 @@ from urllib.parse import urljoin
 from lxml import etree
 
 from warnhub.ingest.findings import Limits, Unreadable, local
-from warnhub.ingest.forms import WRAPPERS, enclosed
 from warnhub.ingest.tree import parse_xml, words
+from warnhub.ingest.wrapper import WRAPPERS, enclosed, written
 
 ITEMS = frozenset(("entry", "item"))
 CAP_MEDIA = "cap+xml"
@@ -47,12 +47,13 @@ def read_entries(body: bytes, url: str) -> list[Entry]:
 
 def all_entries(root: etree._Element, url: str) -> Iterator[Entry]:
     """Alerts that are inside as they are, and of every other item its link."""
-    for alert in enclosed(root):
-        body = etree.tostring(alert, encoding="utf-8", with_tail=False)
+    inside = [etree.tostring(alert, encoding="utf-8", with_tail=False) for alert in enclosed(root)]
+    for body in [*inside, *(text for _, text in written(root))]:
         mark = digest(body)
         yield Entry(f"alert:{mark}", mark, body=body)
     for item in root.iter("{*}entry", "{*}item"):
-        if next(enclosed(item), None) is None and (link := link_of(item, url)):
+        whole = next(enclosed(item), None) is not None or next(written(item), None) is not None
+        if not whole and (link := link_of(item, url)):
             said = [text_of(item, name) for name in ("updated", "pubDate", "date", "guid", "id")]
             yield Entry(link, digest("\n".join([link, *said]).encode()), link=link)
 
