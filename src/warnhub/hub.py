@@ -183,8 +183,11 @@ class Hub:
         await self.store.close()
 
 
-def try_templates(settings: Settings) -> None:
-    """Refuse a county's own templates that fail, before a warning needs them."""
+def try_folders(settings: Settings) -> None:
+    """Refuse a county's own templates and tables that fail, before a warning needs them."""
+    check_tables(settings.tables_dir)
+    if settings.words_dir is None:
+        return
     try:
         check_words(Wording(settings.county.signature, settings.county.zone, settings.words_dir))
     except WordingError as error:
@@ -240,9 +243,7 @@ async def make_hub(
     async with store.read() as conn:
         places = await Places.load(conn)
     policies = await load_policies(store)
-    if settings.words_dir is not None:
-        try_templates(settings)
-    check_tables(settings.tables_dir)
+    try_folders(settings)
     planner = Planner(store, places, policies, by_channel(providers))
     wordbook = Wordbook(store, policies, settings.county, settings.words_dir)
     living = Living(store)

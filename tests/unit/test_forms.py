@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from alertdocs import EXAMPLES, cap, example, places, rules, sample, swap, taken
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from warnhub.alert import Gate
@@ -214,7 +214,7 @@ def spots(value: object) -> list[tuple[Any, Any]]:
     return [spot for key in keys for spot in ((value, key), *spots(value[key]))]  # type: ignore[index]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_document_with_other_values_gets_a_verdict(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from([one for one in NAMES if one.endswith("json")]))
@@ -229,7 +229,7 @@ def test_a_document_with_other_values_gets_a_verdict(data: st.DataObject) -> Non
         assert verdict.model_dump_json()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_damaged_document_gets_a_verdict(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(NAMES))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from alertdocs import example, places, rules, taken
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from warnhub.alert import Gate, Kind, Level, Status, Verdict
@@ -129,6 +129,47 @@ def test_each_fault(fields: dict[str, Any], rule: str, gate: Gate) -> None:
     verdict = one(**fields)
     assert verdict.gate is gate, verdict.problems
     assert rule in rules(verdict), verdict.problems
+
+
+NESTED: list[dict[str, Any]] = [
+    {"station": {"code": "1", "name": "云岭站"}, "water_level": {"value": 26.6, "unit": "m"}, "thresholds": STAGES},
+    {"station": {"id": "1", "name": "云岭站"}, "observations": [{"parameter": "stage", "value": 26.6}], "thresholds": STAGES},
+    {"station": "1", "station_name": "云岭站", "data": {"stage": 26.6}, "warning_level": 25.5, "guaranteed_level": 26.5},
+    {"station": "1", "name": "云岭站", "z": 26.6, "thresholds": [{"name": "警戒", "value": 25}, {"type": "grz", "value": 26}]},
+    {"station": "1", "name": "云岭站", "stage": 26.6, "thresholds": {"warning": {"value": 25.5}, "guarantee": {"value": 26.5}}},
+]
+
+
+@pytest.mark.parametrize("value", NESTED)
+def test_objects_in_objects(value: dict[str, Any]) -> None:
+    (verdict,) = read(value | {"time": TIME, "area_codes": [{"code": "990123100"}], "sender": "水文站"})
+    alert = taken(verdict)
+    assert (verdict.gate, alert.level) == (Gate.ACCEPT, Level.ORANGE), verdict.problems
+    named = {one.name: one.value for one in alert.parameters}
+    assert (named["station"], named["place"], named["水位"]) == ("1", "云岭站", "26.60")
+
+
+WORDS = [("move at once", Level.RED), ("PREPARE_TO_MOVE", Level.ORANGE), ("立即转移", Level.RED)]
+
+
+@pytest.mark.parametrize(("word", "level"), WORDS)
+def test_a_stage_of_a_flash_flood_is_no_water_level(word: str, level: Level) -> None:
+    verdict = one(stage=word, description="石坑村")
+    assert (verdict.gate, taken(verdict).level, taken(verdict).hazard) == (Gate.ACCEPT, level, "11A51"), verdict.problems
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"observedAt": TIME, "water_level": 26.6, "warning_threshold": 25.5, "guaranteed_threshold": 26.5},
+        {"timestamp": TIME, "监测要素": "水位", "监测值": 26.6, "单位": "m", "警戒值": 25.5, "保证值": 26.5},
+        {"publishTime": TIME, "title": "云岭县发布洪水橙色预警", "content": "将超保证水位", "level": "橙色", "station": None},
+    ],
+)
+def test_other_offices_names(fields: dict[str, Any]) -> None:
+    verdict = one(**({"time": None} | fields))
+    assert (verdict.gate, taken(verdict).level) == (Gate.ACCEPT, Level.ORANGE), verdict.problems
+    assert taken(verdict).sender == "水文站"
 
 
 def test_a_drill_stays_a_drill_and_a_cancel_needs_no_value() -> None:
@@ -278,7 +319,7 @@ def test_who_posts_is_the_sender_where_nobody_is_named() -> None:
 VALUES = st.one_of(st.none(), st.text(max_size=8), st.floats(), st.integers(), st.lists(st.integers(), max_size=2))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(st.sampled_from([*STAGES, "stage", "flow", "parameter", "value", "unit", "level", "time", "areas"]), VALUES)
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from alertdocs import example, places, rules, taken
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from warnhub.alert import Gate, Kind, Level, Verdict
@@ -215,7 +215,7 @@ def test_what_is_no_warning_is_named_at_its_place() -> None:
     assert places(second, "FORM_NOT_READ") == ["list[1]"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(["id", "title", "time", "type", "code", "level", "status", "adcode", "color", "data", "related"]),

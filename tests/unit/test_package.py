@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from alertdocs import EXAMPLES, cap, example, rules, taken
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from warnhub.alert import Gate, Level, Verdict
@@ -165,7 +165,7 @@ def test_a_signature_is_asked_of_each_message(tmp_path: Path) -> None:
     assert (verdict.gate, verdict.problems[0].rule) == (Gate.REFUSE, "SIGNATURE_MISSING")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_damaged_package_gets_a_verdict(data: st.DataObject) -> None:
     body = bytearray(PACKAGE)

@@ -129,6 +129,8 @@ class Record:
     def number(self, name: str, gate: Gate = Gate.REFUSE) -> float | None:
         """A number, or None with a problem where something else stands."""
         value = self.value(name)
+        if isinstance(value, Mapping):  # {"value": 25.5, "unit": "m"}
+            return Record(value, self.path(name), {}, self.findings).number("value", gate)
         if value is None:
             return None
         text = str(value).strip().replace("，", "").replace(",", "")
@@ -190,6 +192,7 @@ class Record:
         """The texts in a list, or one text alone."""
         value = self.value(name)
         listed = value if isinstance(value, list) else [] if value is None else [value]
+        listed = [one.get("code", one.get("name")) if isinstance(one, Mapping) else one for one in listed]
         return [str(one).strip() for one in listed if isinstance(one, str | int | float) and not is_nothing(one)]
 
 

@@ -36,9 +36,11 @@ from warnhub.ingest.geojson import read_geometry
 from warnhub.ingest.mapping import mapping, title_colours
 from warnhub.ingest.measured import COLOUR, STATUSES, UNNAMED, read_kind, read_references
 from warnhub.ingest.places import read_divisions, unique
+from warnhub.ingest.scales import BOOKS, read_book
 from warnhub.ingest.text import HEADLINE, LINE
 
 MOST_AREAS = 1_000
+LOOK = 100
 SPLIT = re.compile(r"\s*[,，、;；/]\s*|\s+and\s+|与|和")
 
 
@@ -74,9 +76,20 @@ def is_forecast(value: Any) -> bool:
     if not isinstance(value, Mapping):
         return False
     record = Record(value, "", products().names, Findings())
-    areas = record.value("areas")
-    levelled = isinstance(areas, list) and any(isinstance(one, Mapping) for one in areas)
-    return levelled and record.has("issuers") and product_of(record) is not None
+    areas = areas_of(record)
+    levelled = record.has("level") or any(Record(flat, "", products().names, Findings()).has("level") for flat in areas[:LOOK])
+    stations = {bare_name(one) for form in BOOKS for one in read_book(form).names["station"]}
+    if stations & {bare_name(str(key)) for key in value}:
+        return False  # of one point, not of areas
+    return bool(areas) and levelled and record.has("issuers") and product_of(record) is not None
+
+
+def areas_of(record: Record) -> list[Mapping[str, Any]]:
+    """The areas as objects: a text is a code or a name; where there is no list, the document's own codes."""
+    value = record.value("areas")
+    if isinstance(value, list):
+        return [one if isinstance(one, Mapping) else {"code" if str(one).isdigit() else "name": one} for one in value]
+    return [{"codes": record.value("codes")}] if record.has("codes") else []
 
 
 def product_of(record: Record) -> Product | None:
@@ -91,12 +104,11 @@ def read_forecast(value: Mapping[str, Any], limits: Limits, now: datetime | None
     product = product_of(document)
     assert product
     levels: dict[Level | None, list[Record]] = {}
-    where, areas = document.path("areas"), document.value("areas")
+    where, areas = document.path("areas"), areas_of(document)
     if len(areas) > MOST_AREAS:
         raise Unreadable("TOO_MANY_READINGS", f"most {MOST_AREAS}", where, len(areas))
     for at, one in enumerate(areas):
-        values = one if isinstance(one, Mapping) else {"code": one}
-        record = Record(values, spot(where, at), products().names, Findings(limits, now), document)
+        record = Record(one, spot(where, at), products().names, Findings(limits, now), document)
         levels.setdefault(read_risk(record, product), []).append(record)
     for level in sorted(levels, key=lambda one: LANES.get(one, 9) if one else 9):
         yield read_level(value, product, level, levels[level], len(levels) > 1, Findings(limits, now))
@@ -118,8 +130,8 @@ def read_level(
 ) -> Verdict:
     """The verdict on the areas of one level."""
     record = Record(value, "", products().names, findings)
-    identifier = record.need("identifier")
     sent = record.moment("sent", products().zone, required=True)
+    identifier = record.word("identifier") or (f"{product.hazard}-{sent:%Y%m%dT%H%M%SZ}" if sent else "")
     kind = read_kind(record)
     issuers = [one for said in record.words("issuers") for one in SPLIT.split(said) if one]
     if level is None:

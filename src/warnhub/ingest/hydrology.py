@@ -13,7 +13,7 @@ from warnhub.alert import Verdict
 from warnhub.ingest.fields import Record, bare_name
 from warnhub.ingest.findings import Findings, Limits, Unreadable, refusal, spot
 from warnhub.ingest.measured import judge_readings
-from warnhub.ingest.readings import make_record, read_reading, split_hours
+from warnhub.ingest.readings import make_record, read_reading, split_hours, unfold
 from warnhub.ingest.scales import Book, read_book
 from warnhub.ingest.table import Table
 
@@ -22,13 +22,23 @@ LOOK = 100  # so many of a list are looked at to tell whether it is of readings
 TELLING = ("parameter", "value", "level", "thresholds", "headline", "description")
 
 
-def is_record(value: Any, book: Book) -> bool:
-    """Whether an object is a record of this form: it names its station, and what was measured or warned of."""
+def is_record(value: Any, book: Book, named: bool = False) -> bool:
+    """Whether an object is a record of this form: it says what was measured or warned of, and, unless what holds it has
+    `named` it, its station."""
     if not isinstance(value, Mapping):
         return False
-    bare = {bare_name(str(key)) for key in value}
+    bare = {bare_name(str(key)) for key in unfold(value, book)}
     measured = any(book.scale_of(one) or book.scale_of(split_hours(one)[0]) for one in bare)
-    return says(bare, book, "station") and (measured or any(says(bare, book, name) for name in TELLING))
+    told = measured or any(says(bare, book, name) for name in TELLING)
+    return told and (named or says(bare, book, "station") or is_bulletin(value, book))
+
+
+def is_bulletin(value: Mapping[str, Any], book: Book) -> bool:
+    """Whether it is a warning in words: a level, a text, a time, and a word of this form's hazards in its title or type."""
+    record = Record(value, "", book.names, Findings())
+    words = " ".join(str(one) for key, one in value.items() if isinstance(one, str) and len(one) < 500).lower()
+    whole = record.has("level") and record.has("sent") and (record.has("headline") or record.has("description"))
+    return whole and any(word in words for word in book.tell)
 
 
 def says(bare: set[str], book: Book, name: str) -> bool:
@@ -50,21 +60,25 @@ def records_of(value: Any, book: Book) -> tuple[str, list[Any]] | None:
 
 def holds_records(value: Any, book: Book) -> bool:
     """Whether this is a record, or a list or an object that holds some."""
-    if is_record(value, book):
-        return True
+    return is_record(value, book) or bool(inside(value, book))
+
+
+def inside(value: Any, book: Book) -> list[Any]:
+    """The list of records in a value, whose station may be named above them; [] of none."""
     found = records_of(value, book)
-    return found is not None and any(is_record(one, book) for one in found[1][:LOOK])
+    named = isinstance(value, Mapping) and says({bare_name(str(key)) for key in value}, book, "station")
+    return found[1] if found and any(is_record(one, book, named) for one in found[1][:LOOK]) else []
 
 
 def read_records(value: Any, book: Book, limits: Limits, now: datetime | None) -> Iterator[Verdict]:
     """One verdict for each alert and for each reading that is none."""
-    found = records_of(value, book)
-    if found is None or (is_record(value, book) and not any(is_record(one, book) for one in found[1][:LOOK])):
+    found = records_of(value, book) if inside(value, book) else None
+    if found is None:
         place, records, above = "", [value], None
     else:
         place, records = found
         head = {key: one for key, one in value.items() if key != place} if isinstance(value, Mapping) else {}
-        above = Record(head, "", book.names, Findings(limits, now)) if head else None
+        above = Record(unfold(head, book), "", book.names, Findings(limits, now)) if head else None
     check_count(len(records), limits)
     readings = []
     for at, one in enumerate(records):

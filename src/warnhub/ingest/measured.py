@@ -22,13 +22,13 @@ from warnhub.alert import (
     Verdict,
 )
 from warnhub.ingest.draft import ENDS, Draft
-from warnhub.ingest.fields import Record
+from warnhub.ingest.fields import Record, bare_name
 from warnhub.ingest.findings import Findings
 from warnhub.ingest.geojson import read_geometry
 from warnhub.ingest.mapping import Named, mapping, read_hazard
 from warnhub.ingest.places import MOST_CODES, read_divisions, unique
 from warnhub.ingest.readings import Measure, Reading, judge, no_alert, stale
-from warnhub.ingest.scales import Derived
+from warnhub.ingest.scales import Book, Derived
 from warnhub.ingest.text import HEADLINE, LINE, SHORT
 from warnhub.logs import redact_text
 
@@ -146,7 +146,7 @@ def build_alert(group: Sequence[Reading], found: tuple[Measure, Derived] | None,
     return Draft(
         record,
         identifier=name_alert(lead, hazard),
-        sender=settle_sender(record, lead.station),
+        sender=settle_sender(record, book, lead.station),
         sent=lead.sent,
         status=record.choice("status", Status, Gate.REFUSE, Status.ACTUAL, STATUSES) or Status.ACTUAL,
         kind=kind,
@@ -172,9 +172,10 @@ def name_alert(lead: Reading, hazard: str) -> str:
     return UNNAMED.sub("-", named)
 
 
-def settle_sender(record: Record, station: str) -> str:
+def settle_sender(record: Record, book: Book, station: str) -> str:
     """Who says it: as the record, else as whoever sent the document, else the station itself."""
-    sender = record.word("sender") or record.findings.limits.sender
+    said = record.word("sender")
+    sender = (said if not book.is_unit(said) else "") or record.findings.limits.sender
     if sender:
         return UNNAMED.sub("-", sender.strip())
     record.findings.add(record.base or "/", "SENDER_ASSUMED", station)
@@ -190,7 +191,7 @@ def settle_hazard(lead: Reading, found: tuple[Measure, Derived] | None, stated: 
         return reading.value, reading.words
     if found:
         return found[0].scale.hazard, f"{found[0].scale.zh} → {found[0].scale.hazard}"
-    if stated and book.word_hazard and stated[1].lower() in book.words and not lead.measures:
+    if stated and book.word_hazard and bare_name(stated[1]) in map(bare_name, book.words) and not lead.measures:
         return book.word_hazard, f"level={stated[1]} → {book.word_hazard}"
     return lead.hazard, f"{book.form} → {lead.hazard}"
 

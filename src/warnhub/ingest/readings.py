@@ -13,11 +13,21 @@ from itertools import pairwise
 
 from warnhub.alert import Gate, Level, Verdict
 from warnhub.hazards import default_life
-from warnhub.ingest.fields import Record, bare_name
+from warnhub.ingest.fields import NUMBER, Record, bare_name
 from warnhub.ingest.findings import Findings, Limits
 from warnhub.ingest.mapping import TOKENS, mapping, title_colours
 from warnhub.ingest.scales import Book, Derived, Scale, Step, colour_steps, derive
 
+FOLDED: dict[str, dict[str, str]] = {
+    "station": dict.fromkeys(("code", "id", "stcd", "编号", "编码"), "station") | dict.fromkeys(("name", "名称"), "place"),
+    "person": dict.fromkeys(("name", "姓名"), "person") | dict.fromkeys(("phone", "tel", "mobile", "电话"), "phone"),
+    "thresholds": {},
+    "readings": {},
+}
+"""Fields that may be objects, and which fields the names in them are."""
+
+OFFICE = "单位"
+NAMED = ("name", "type", "level", "名称")
 HOURS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 NO_VALUE = frozenset((9_999.0, 9_999.9, 9_999.99, 99_999.0, 99_999.9, 999_999.0))  # what loggers write for nothing, or less
 
@@ -67,12 +77,40 @@ def make_record(
 ) -> Record:
     """A record over its station's row over the document."""
     findings = Findings(limits, now)
+    values = unfold(values, book)
     record = Record(values, base, book.names, findings, above)
     row = limits.stations.get(str(record.value("station") or "").strip())
     if row is None:
         return record
     station = Record(row, f"stations[{record.value('station')}]", book.names, findings, above)
     return Record(values, base, book.names, findings, station)
+
+
+def unfold(values: Mapping[str, object], book: Book) -> Mapping[str, object]:
+    """A record whose station, person, thresholds or values are objects or lists of their own, with what they say beside it."""
+    out: dict[str, object] = {}
+    for key, value in values.items():
+        field_name = next((name for name in FOLDED if bare_name(key) in map(bare_name, book.names.get(name, ()))), "")
+        if not field_name or not isinstance(value, Mapping | list):
+            out.setdefault(key, value)
+        elif isinstance(value, list):
+            out[key] = {name_of(one): one.get("value") for one in objects(value)} if field_name == "thresholds" else value
+        elif field_name == "thresholds":
+            out[key] = value
+        else:
+            renamed = {FOLDED[field_name].get(bare_name(str(inner)), str(inner)): one for inner, one in value.items()}
+            out |= {inner: one for inner, one in renamed.items() if inner == key or inner not in values}
+    return out
+
+
+def objects(values: Sequence[object]) -> list[Mapping[str, object]]:
+    """The objects in a list."""
+    return [one for one in values if isinstance(one, Mapping)]
+
+
+def name_of(value: Mapping[str, object]) -> str:
+    """What an object in a list calls itself."""
+    return str(next((value[name] for name in NAMED if name in value), ""))
 
 
 def read_reading(record: Record, book: Book) -> Reading:
@@ -86,12 +124,12 @@ def read_reading(record: Record, book: Book) -> Reading:
 
 def read_stated(record: Record, book: Book) -> tuple[Level, str] | None:
     """The level the sender states, and its words."""
-    said = record.text("level")
-    if not said:
-        return None
+    table: dict[str, str] = mapping()["colours"] | mapping()["ranks"] | {bare_name(key): one for key, one in book.words.items()}
+    said = record.text("level") or next((str(one) for one in record.values.values() if is_word(one, book)), "")
+    if not said or (NUMBER.fullmatch(said) and said not in table):
+        return None  # a threshold may stand under `warning_level`
     lowered = said.lower()
-    table: dict[str, str] = mapping()["colours"] | mapping()["ranks"] | {key.lower(): one for key, one in book.words.items()}
-    for token in (lowered, *TOKENS.split(lowered)):
+    for token in (lowered, bare_name(lowered), *TOKENS.split(lowered)):
         if token in table:
             return Level(table[token]), said
     if len(colours := title_colours(said)) == 1:
@@ -101,14 +139,20 @@ def read_stated(record: Record, book: Book) -> tuple[Level, str] | None:
     return None
 
 
+def is_word(value: object, book: Book) -> bool:
+    """Whether a value is a word for a level, such as 立即转移 under `stage`."""
+    return isinstance(value, str) and not NUMBER.fullmatch(value) and bare_name(value) in map(bare_name, book.words)
+
+
 def read_measures(record: Record, book: Book) -> Iterator[Measure | None]:
     """The values of a record: one under `parameter` and `value`, or several under their own names."""
     if record.has("value") or record.has("parameter"):
         yield read_named(record, book)
     for key, value in record.values.items():
         scale, hours = timed_scale(key, book)
-        if scale and not isinstance(value, Mapping | list):
-            yield read_measure(record, key, scale, book, "", hours)
+        if scale and not isinstance(value, list) and not is_word(value, book):
+            unit = str(value.get("unit") or "") if isinstance(value, Mapping) else ""
+            yield read_measure(record, key, scale, book, unit, hours)
 
 
 def read_named(record: Record, book: Book) -> Measure | None:
@@ -118,7 +162,7 @@ def read_named(record: Record, book: Book) -> Measure | None:
     if key is None:
         record.findings.add(record.path("parameter"), "PARAMETER_UNKNOWN", said)
         return None
-    return read_measure(record, "value", key, book, record.text("unit"), hours)
+    return read_measure(record, "value", key, book, unit_of(record, book), hours)
 
 
 def read_measure(record: Record, name: str, key: str, book: Book, unit: str, hours: float | None) -> Measure | None:
@@ -137,6 +181,12 @@ def read_measure(record: Record, name: str, key: str, book: Book, unit: str, hou
     if scale.timed and hours is None:
         hours = read_hours(record)
     return Measure(key, scale, value * factor, path, hours if scale.timed else None)
+
+
+def unit_of(record: Record, book: Book) -> str:
+    """The unit it names. 单位 is also what offices call themselves: then it is the sender, and no unit."""
+    said = record.text("unit")
+    return said if book.is_unit(said) or record.path("unit").rpartition(".")[2] != OFFICE else ""
 
 
 def read_hours(record: Record) -> float | None:
@@ -179,7 +229,7 @@ def read_thresholds(reading: Reading, measure: Measure, steps: Iterable[Step]) -
     """The thresholds a record or its station names for one value, in the scale's unit."""
     record, scale = reading.record, measure.scale
     nested = record.inner("thresholds")
-    factor = reading.book.factor(scale, record.text("unit")) or 1.0
+    factor = reading.book.factor(scale, unit_of(record, reading.book)) or 1.0
     found: dict[str, float] = {}
     for step in steps:
         if not step.at:

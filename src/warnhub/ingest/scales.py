@@ -59,6 +59,7 @@ class Book(Model):
     names: dict[str, list[str]]
     words: dict[str, Level] = Field(default_factory=dict)
     word_hazard: str = ""
+    tell: list[str] = Field(default_factory=list)
     normal: list[str] = Field(default_factory=list)
     units: dict[str, dict[str, float]]
     scales: dict[str, Scale]
@@ -71,6 +72,10 @@ class Book(Model):
             for key, scale in reversed(self.scales.items()):
                 self._scales.update(dict.fromkeys(map(bare_name, (key, *scale.names)), key))
         return self._scales.get(bare_name(name))
+
+    def is_unit(self, text: str) -> bool:
+        """Whether a text is a unit that any scale knows."""
+        return any(text.strip().lower() in map(str.lower, (unit, *known)) for unit, known in self.units.items())
 
     def factor(self, scale: Scale, unit: str) -> float | None:
         """What one of `unit` is in the scale's own; None where nobody knows."""
