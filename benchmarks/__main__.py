@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import fanout, feedback, overtake, voice
+from benchmarks import fanout, feedback, ladder, overtake, voice
 
 NAMES = {
     "bulk": lambda argv: fanout.main("bulk", argv),
@@ -11,6 +11,7 @@ NAMES = {
     "cancel": lambda argv: overtake.main("cancel", argv),
     "receipts": lambda argv: feedback.main("receipts", argv),
     "acks": lambda argv: feedback.main("acks", argv),
+    "ladder": ladder.main,
     "voice": voice.main,
 }
 

@@ -30,6 +30,7 @@ from warnhub.console import (
     search,
     steer,
     stream,
+    unwoken,
     works,
 )
 from warnhub.console.assets import serve_asset
@@ -96,6 +97,7 @@ ROUTES: tuple[tuple[str, str, str, Page], ...] = (
     *relief.ROUTES,
     *works.ROUTES,
     *roster.ROUTES,
+    *unwoken.ROUTES,
     ("GET", "/me", ANYBODY, me.show_me),
     *(("POST", f"/me/{act}", ANYBODY, me.change_me) for act in ("on", "off", "others")),
     ("GET", "/compose", "duty", compose.show_compose),

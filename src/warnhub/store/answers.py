@@ -63,6 +63,21 @@ class Village:
     late: int
 
 
+@dataclass(frozen=True, slots=True)
+class Unwoken:
+    """Somebody who was not woken. `visitor` goes to the door, None where nobody could be sent; `visit` is that task's state."""
+
+    recipient: int
+    name: str
+    role: str
+    place: str
+    town: str
+    at: int
+    state: str
+    visitor: str | None
+    visit: str | None
+
+
 async def list_asked(
     conn: AsyncConnection, warning: int, after: tuple[int, int] = (0, 0), most: int = 50, village: int | None = None
 ) -> list[Asked]:
@@ -112,6 +127,24 @@ async def silent_villages(conn: AsyncConnection, warning: int, most: int = 60) -
         {"w": warning, "most": most},
     )
     return [Village(*row) for row in rows]
+
+
+async def list_unwoken(conn: AsyncConnection, warning: int, most: int = 200) -> list[Unwoken]:
+    """Who was called as often as policy says and not woken, by township; who goes to the door, and where that stands."""
+    rows = await conn.execute(
+        text(
+            "SELECT k.recipient_id, r.name, k.role, a.name AS place, t.name AS town, k.unwoken_at, k.state, "
+            "v.name AS visitor, n.state AS visit FROM task k JOIN recipient r ON r.id = k.recipient_id "
+            "JOIN area a ON a.id = k.area_id JOIN area t ON t.id = k.town_id "
+            "LEFT JOIN cover c ON c.origin_id = k.id AND c.task_id IN "
+            "(SELECT id FROM task WHERE warning_id = :w AND kind = 'visit') "
+            "LEFT JOIN task n ON n.id = c.task_id LEFT JOIN recipient v ON v.id = n.recipient_id "
+            "WHERE k.warning_id = :w AND k.kind = 'confirm' AND k.unwoken_at IS NOT NULL "
+            "ORDER BY CASE WHEN k.state = 'done' THEN 1 ELSE 0 END, t.code, a.code, k.id, n.id LIMIT :most"
+        ),
+        {"w": warning, "most": most},
+    )
+    return [Unwoken(*row) for row in rows]
 
 
 async def count_tellings(conn: AsyncConnection, warning: int, people: Sequence[int]) -> dict[int, int]:
