@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 
 from warnhub.port import Outgoing, Reason, SendError
 
-LINK_CODE = "link_code"
-NAMES = frozenset({"hazard", "level", "agency", "time", "area", "action", "headline", "expires", "drill", LINK_CODE})
+LINK_CODE, REPLY_CODE = "link_code", "reply_code"
+NAMES = frozenset(
+    {"hazard", "level", "agency", "time", "area", "action", "headline", "expires", "drill", LINK_CODE, REPLY_CODE}
+)
 PROSE = ("headline", "area", "action")
 HOME = re.compile(r"\+86(1[3-9]\d{9})")
 MOBILE = re.compile(r"1[3-9]\d{9}")
@@ -68,11 +70,12 @@ def international(phone: str) -> str:
 
 def values(names: Mapping[str, str], message: Outgoing, longest: int) -> dict[str, str]:
     """The template's variables. A drill that none of them names is named in front of the first one that is prose."""
-    told = dict(message.words.fields) | {LINK_CODE: urlsplit(message.link).path.rstrip("/").rpartition("/")[2]}
+    link = urlsplit(message.link).path.rstrip("/").rpartition("/")[2]
+    told = dict(message.words.fields) | {LINK_CODE: link, REPLY_CODE: message.code}
     said = {key: " ".join(URL.sub("", told.get(name, "")).split()) for key, name in names.items()}
     mark = told.get("drill") or "演练"
     if message.drill and not any(mark in value for value in said.values()):
-        free = [key for key, name in names.items() if name != LINK_CODE]
+        free = [key for key, name in names.items() if name not in {LINK_CODE, REPLY_CODE}]
         if not free:
             raise SendError(Reason.CONFIG, "drill", "the template has no variable in which to say that it is a drill")
         first = next((key for key in free if names[key] in PROSE), free[0])

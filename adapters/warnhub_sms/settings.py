@@ -13,7 +13,8 @@ class AliyunSettings(Account):
     """`params` says which of our words fills which variable of the templates, e.g. `area: area`.
 
     `template_link` has one more variable, named `link_code` in `params`: the last part of the recipient's link, whose rest
-    stands in the template, for no variable may hold a URL. Without it links are left out. Receipts have no signature, so
+    stands in the template, for no variable may hold a URL. Without it links are left out. A variable named `reply_code` there
+    is the digits by which a person may answer. Receipts have no signature, so
     `report_key` goes into the address that Alibaba Cloud is given: `…/hooks/sms/aliyun?key=…`.
     """
 

@@ -13,6 +13,8 @@ from warnhub.feedback.escalation import Escalation
 from warnhub.feedback.receipts import Receipts
 from warnhub.plan.loading import default_policy, read_policy
 from warnhub.port import ChannelSettings, Reason, Report, State
+from warnhub.store.answers import list_unwoken
+from warnhub.store.covers import list_visits
 from warnhub.store.warnings import Warning
 from warnhub.testing import Outbox
 
@@ -133,6 +135,28 @@ async def test_who_heard_is_written_to_and_not_called_again(called: County) -> N
         r=called.people["H1"],
     )
     assert [(row.channel, (row.at - NOW) // SECOND) for row in waves if row.at > NOW] == [("sms", 120), ("sms", 240)]
+
+
+async def test_the_visitor_reads_whose_door_it_is(called: County) -> None:
+    warning = await called.plan(await called.warn())
+    for ref in DUTY - {"G1", "G2"}:
+        await answer(called, warning, ref)
+    await play(called, 301)
+    async with called.store.read() as conn:
+        doors = await list_visits(conn, called.people["H1"])
+        assert [(one.name, one.role_name, one.state) for one in doors] == [("G1", "网格员", "open"), ("G2", "网格员", "open")]
+        assert await list_visits(conn, called.people["T1"]) == []
+        assert [(one.name, one.visitor, one.visit) for one in await list_unwoken(conn, warning.id)] == [
+            ("G1", "H1", "open"),
+            ("G2", "H1", "open"),
+        ]
+    await answer(called, warning, "G1")
+    async with called.store.read() as conn:
+        assert [one.name for one in await list_visits(conn, called.people["H1"])] == ["G2"]
+        assert [(one.name, one.state) for one in await list_unwoken(conn, warning.id)] == [("G2", "open"), ("G1", "done")]
+    await called.desk.cancel(warning.uid, "user:a", "停", all_clear=False)
+    async with called.store.read() as conn:
+        assert await list_visits(conn, called.people["H1"]) == []
 
 
 async def test_the_visitor_goes_home_when_the_sleeper_answers(called: County) -> None:

@@ -19,6 +19,7 @@ from warnhub.field.leaf import FORM, draw, read_body
 from warnhub.field.words import TROUBLES
 from warnhub.monitor.board import local_time
 from warnhub.store.assignments import list_own
+from warnhub.store.covers import list_visits
 
 OLDEST = 24 * 3_600
 
@@ -41,6 +42,7 @@ class Tasks:
             return draw_stray(self.hub.settings.county)
         async with self.hub.store.read() as conn:
             rows = await list_own(conn, visit.recipient)
+            visits = await list_visits(conn, visit.recipient)
         zone = ZoneInfo(self.hub.settings.county.zone)
         return draw(
             "tasks.html",
@@ -48,6 +50,7 @@ class Tasks:
             visit,
             status,
             rows=[(row, local_time(row.due_at, zone)) for row in rows],
+            visits=[(row, local_time(row.due_at, zone)) for row in visits],
             nonce=self.hub.keys.form_nonce(visit.token, int(self.clock())),
             token=visit.token,
             trouble=TROUBLES.get(trouble),

@@ -22,7 +22,7 @@ from warnhub.simulate.village import VillageFaults, serve_village
 HOST = "127.0.0.1"
 TEMPLATES = {
     "SMS_PUBLIC": "${level}${hazard}预警,${action}。${area},${agency}${time}发布。",
-    "SMS_LINK": "${level}${hazard}预警,${action}。请确认{base}/a/${code} ${area},${agency}${time}发布。",
+    "SMS_LINK": "${level}${hazard}预警,${action}。请确认{base}/a/${code} 或回复${reply}。${area},${agency}${time}发布。",
 }
 PARAMS = {"level": "level", "hazard": "hazard", "action": "action", "area": "area", "agency": "agency", "time": "time"}
 FIELDS = {"thing1": "hazard", "phrase2": "level", "thing3": "area", "time4": "time", "thing5": "action"}
@@ -87,7 +87,7 @@ def number_settings(scene: Scene) -> dict[str, dict[str, Any]]:
             "sign_name": "云岭应急",
             "template_public": "SMS_PUBLIC",
             "template_link": "SMS_LINK",
-            "params": PARAMS | {"code": "link_code"},
+            "params": PARAMS | {"code": "link_code", "reply": "reply_code"},
             "report_key": hidden["aliyun_report"],
             "rate": 400,
             "parallel": 40,

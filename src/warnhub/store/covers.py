@@ -1,9 +1,12 @@
 """Who stands for whom in a warning: a task may cover others, and is done with when nothing it covers is open any more."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from warnhub.roles import Role
 from warnhub.store.engine import Tx
 from warnhub.store.rows import pack_rows, rows_table
 
@@ -78,6 +81,38 @@ async def add_visits(tx: Tx, warning: int, origins: Sequence[int], due: int) -> 
         )
     )
     return {int(row[0]): int(row[1]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Somebody to whose door another must go."""
+
+    name: str
+    role: str
+    place: str
+    state: str
+    due_at: int
+    drill: str | None
+
+    @property
+    def role_name(self) -> str:
+        """Their role in Chinese."""
+        return Role(self.role).zh
+
+
+async def list_visits(conn: AsyncConnection, recipient: int) -> list[Visit]:
+    """The doors one person must go to, of warnings that live: whoever has answered meanwhile is not among them."""
+    rows = await conn.execute(
+        text(
+            "SELECT r.name, o.role, a.name AS place, n.state, n.due_at, w.drill FROM warning w "
+            "JOIN task n ON n.warning_id = w.id AND n.recipient_id = :r AND n.kind = 'visit' AND n.state IN ('open', 'late') "
+            "JOIN cover c ON c.task_id = n.id JOIN task o ON o.id = c.origin_id AND o.state <> 'done' "
+            "JOIN recipient r ON r.id = o.recipient_id JOIN area a ON a.id = o.area_id "
+            "WHERE w.state = 'released' ORDER BY n.due_at, o.id LIMIT 100"
+        ),
+        {"r": recipient},
+    )
+    return [Visit(*row) for row in rows]
 
 
 async def cover_origins(tx: Tx, warning: int, people: Iterable[int]) -> None:
