@@ -19,11 +19,11 @@ test: ## 检查与全部测试 / the checks and every test, on a real PostgreSQL
 	@exec scripts/test.sh $(ARGS)
 
 check: ## 静态检查 / lint, form, types, import contracts, drift of the published schemas
-	@scripts/setup.sh test "postgresql mosquitto chromium fonts"
+	@scripts/setup.sh test "postgresql mosquitto chromium fonts axe"
 	@exec scripts/check.sh
 
 screenshots: ## 每个页面的截图 / a picture of every page under build/screenshots; ARGS="now --lang zh --width 360"
-	@scripts/setup.sh test "postgresql mosquitto"
+	@scripts/setup.sh test "postgresql mosquitto axe"
 	@exec .venv/bin/python tests/e2e/pictures.py $(ARGS)
 
 bench: ## 测量 / how fast a warning fans out, beside the ceiling of the same run; ARGS="bulk --help", ARGS=voice

@@ -161,6 +161,21 @@ need_fonts() {
     [ -n "$(find /usr/share/fonts /usr/local/share/fonts "$HOME/.fonts" -iname '*cjk*' -print -quit 2>/dev/null)" ] || install_packages fonts-noto-cjk
 }
 
+# What finds inaccessible pages; used by tests, never shipped.
+AXE=axe-core@4.14.1
+need_axe() {
+    [ -s .tools/axe.min.js ] && return 0
+    command -v npm >/dev/null || install_packages npm
+    say "$AXE …"
+    local place
+    place=$(mktemp -d)
+    (cd "$place" && npm pack --silent $AXE >/dev/null && tar xzf axe-core-*.tgz package/axe.min.js) ||
+        fail "$AXE could not be fetched from the npm registry" "$NO_NETWORK" "or leave that check out: make test WITHOUT=axe"
+    mkdir -p .tools
+    mv "$place/package/axe.min.js" .tools/axe.min.js
+    rm -rf "$place"
+}
+
 # Tests ask for `chromium`; a browser under another name gets that name in the environment's bin.
 need_chromium() {
     PATH=$PWD/$VENV/bin:$PATH
@@ -215,7 +230,7 @@ if ! { [ -x $VENV/bin/python ] && synced "${serves[@]}"; }; then
     echo "$DIGEST" >"$VENV/.warnhub-$LEVEL"
 fi
 if [ "$LEVEL" = test ]; then
-    for tool in postgresql mosquitto chromium fonts; do
+    for tool in postgresql mosquitto chromium fonts axe; do
         if wanted $tool; then need_$tool; fi
     done
 fi

@@ -93,6 +93,20 @@ class Source(BaseModel):
         return {(urlsplit(url).hostname or "").lower() for url in self.urls} | {host.lower() for host in self.hosts}
 
 
+class Oidc(BaseModel):
+    """An identity provider (OpenID Connect) that people may come in by. `roles`: group → role at the desk; `claim`: where the
+    provider names groups; `name`: what stands on the button."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    issuer: str = Field(pattern=r"^https?://[^/]+")
+    client_id: str
+    client_secret: SecretStr
+    roles: dict[str, str]
+    claim: str = "groups"
+    name: str = "统一认证 / single sign-on"
+
+
 class FileSource(PydanticBaseSettingsSource):
     """`WARNHUB_X_FILE` names a file that holds X."""
 
@@ -162,6 +176,7 @@ class Settings(BaseSettings):
     log_json: bool = True
     session_hours: float = Field(default=12, gt=0)
     trusted_proxies: tuple[str, ...] = ()
+    oidc: Oidc | None = None
     county: County = County()
     limits: Limits = Limits()
     stations: Path | None = None

@@ -5,6 +5,7 @@ import secrets
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from warnhub.console import sso
 from warnhub.console.me import check_second
 from warnhub.console.visit import COOKIE, Visit
 from warnhub.store.audits import add_audit
@@ -73,6 +74,18 @@ async def note_miss(visit: Visit, name: str) -> None:
     async with visit.hub.store.write() as tx:
         known = await read_user(tx.conn, name)
         await add_audit(tx, "unknown", "user.login.refused", name if known else "", {"from": visit.address})
+
+
+async def leave_for_provider(visit: Visit) -> Response:
+    """On to the identity provider."""
+    return await sso.leave(visit)
+
+
+async def come_from_provider(visit: Visit) -> Response:
+    """Back from it, with who they are."""
+    response = await let_in(visit, await sso.come_back(visit))
+    response.delete_cookie(sso.COOKIE, path=visit.console.base)
+    return response
 
 
 async def let_in(visit: Visit, user: User) -> Response:

@@ -71,6 +71,8 @@ ROUTES: tuple[tuple[str, str, str, Page], ...] = (
     ("GET", "/static/{name}", OPEN, show_asset),
     ("GET", "/login", OPEN, doors.show_login),
     ("POST", "/login", OPEN, doors.log_in),
+    ("GET", "/login/sso", OPEN, doors.leave_for_provider),
+    ("GET", "/login/sso/back", OPEN, doors.come_from_provider),
     ("POST", "/logout", ANYBODY, doors.log_out),
     ("GET", "", "viewer", lists.show_list),
     ("GET", "/stream", OPEN, stream.stream_list),

@@ -19,6 +19,7 @@ from warnhub.console.assets import asset_name, pack_response
 from warnhub.console.board import Boards
 from warnhub.console.forecast import Forecasts
 from warnhub.console.hub import Hub
+from warnhub.console.issuer import Issuer
 from warnhub.console.maps import Atlas
 from warnhub.console.masks import mask, unmask
 from warnhub.console.menu import Item, current_item, menu_of
@@ -67,6 +68,7 @@ class Console:
         self.zone = ZoneInfo(hub.settings.county.zone)
         self.passwords = Passwords(hub.store)
         self.guesses = Guesses()
+        self.sso = Issuer()
         self.forecasts = Forecasts(hub)
         self.boards = Boards(hub)
         self.scenes = Scenes(hub)
