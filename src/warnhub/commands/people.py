@@ -33,13 +33,14 @@ def ask_password() -> str:
 @asynchronous
 async def add(
     name: str,
-    role: Annotated[str, typer.Option(help="viewer, duty, approver or admin")] = "viewer",
+    role: Annotated[str, typer.Option(help="viewer, duty, approver, admin, agency or township")] = "viewer",
+    scope: Annotated[str | None, typer.Option(help="what an agency or a township sees: an agency's id, an area's code")] = None,
 ) -> None:
     """新账号 / a new account; the password is asked for, or read from standard input."""
     async with open_store() as (_, store, _):
         try:
             async with store.write() as tx:
-                await add_user(tx, actor(), name=name, password=ask_password(), role=role)
+                await add_user(tx, actor(), name=name, password=ask_password(), role=role, scope=scope)
         except AccountError as error:
             fail(str(error))
     out.print(f"{name}: {role}")
@@ -70,11 +71,15 @@ async def password(name: str) -> None:
 
 @user.command("role")
 @asynchronous
-async def role(name: str, role: str) -> None:
+async def role(
+    name: str,
+    role: str,
+    scope: Annotated[str | None, typer.Option(help="what an agency or a township sees: an agency's id, an area's code")] = None,
+) -> None:
     """换角色 / another role; every session ends."""
     async with open_store() as (_, store, _), store.write() as tx:
         try:
-            done = await set_role(tx, actor(), name, role)
+            done = await set_role(tx, actor(), name, role, scope)
         except AccountError as error:
             fail(str(error))
     told(done, name)

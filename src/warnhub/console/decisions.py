@@ -5,6 +5,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from warnhub.console.checks import run_checks
 from warnhub.console.details import enlisted, find_frame
 from warnhub.console.scene import Scene
 from warnhub.console.strings import say
@@ -49,6 +50,9 @@ async def will_release(visit: Visit, scene: Scene) -> dict[str, Any]:
             raise HTTPException(409, "a drill needs a list of participants")
         approvals = [one for one in await list_approvals(conn, warning.id) if one.actor != visit.actor]
     forecast = await visit.console.forecasts.make(ready)
+    async with visit.hub.store.read() as conn:
+        checks = await run_checks(visit, conn, scene, forecast)
+        sheet = await visit.console.atlas.draw(conn, scene.alert)
     need = max(1, warning.approvals)
     last = len(approvals) + 1 >= need
     numbers = {"people": f"{forecast.people:,}", "devices": f"{forecast.devices:,}", "asked": f"{forecast.asked:,}"}
@@ -65,6 +69,8 @@ async def will_release(visit: Visit, scene: Scene) -> dict[str, Any]:
         "button": say(button, lang, **numbers),
         "last": last,
         "forecast": forecast,
+        "checks": checks,
+        "sheet": sheet,
         "told": 0,
     }
 

@@ -150,6 +150,8 @@ async def serve(console: Console, request: Request, role: str, page: Page) -> Re
         if role and role != ANYBODY and not visit.may(role):
             raise HTTPException(403, f"this takes the role {role} or above")
         response = await page(visit)
+        if request.method == "POST":
+            console.forget(visit.argument("uid"))
     except HTTPException as error:
         response = visit.sorry(error.status_code, str(error.detail))
     except Refusal as error:

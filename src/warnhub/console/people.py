@@ -11,7 +11,7 @@ from warnhub.console.scene import Scene, channel_name
 from warnhub.console.strings import has_words, say
 from warnhub.console.visit import Visit
 from warnhub.feedback.acks import CHOICES, Ack, Evidence
-from warnhub.store.answers import Asked, list_acts, list_messages, read_asked
+from warnhub.store.answers import Asked, list_acts, list_messages, read_asked, read_target
 from warnhub.store.audits import add_audit
 from warnhub.store.proofs import list_proofs, read_photo
 
@@ -58,7 +58,8 @@ async def find_person(visit: Visit) -> tuple[Scene, Asked]:
     scene = (await find_frame(visit, 0.2)).scene
     assert scene is not None
     async with visit.hub.store.read() as conn:
-        who = await read_asked(conn, scene.warning.id, number(visit.argument("person")) or 0)
+        person = number(visit.argument("person")) or 0
+        who = await read_asked(conn, scene.warning.id, person) or await read_target(conn, scene.warning.id, person)
     if who is None:
         raise HTTPException(404, "nobody like that is asked about this warning")
     return scene, who
@@ -82,7 +83,9 @@ def tell_message(message: dict[str, Any], lang: str) -> list[Moment]:
 
     what = f"{channel_name(message['channel'], t)} · {say('round', lang, n=message['round'])}"
     tail = say("tail", lang, tail=message["tail"]) if message["channel"] == "sms" else ""
-    small = f"{message['provider']} {tail}".strip()
+    said = message.get("provider_id") or ""
+    proof = say("person.number_at", lang, tail=said[-8:]) if said else ""
+    small = " ".join(part for part in (message["provider"], tail, proof) if part)
     lines = []
     if message["handed_at"]:
         lines.append(Moment(message["handed_at"], "handed", f"{what} · {t('stage.accepted')}", small))
@@ -114,6 +117,8 @@ def tell_act(act: dict[str, Any], lang: str) -> Moment:
 async def take_word(visit: Visit) -> Response:
     """An officer spoke with them: it counts as told, with the officer's name."""
     scene, who = await find_person(visit)
+    if not who.task:
+        raise HTTPException(409, "nobody asks this person to confirm")
     if scene.warning.state != "released":
         raise HTTPException(409, f"this warning is {scene.warning.state}")
     choice = visit.form.get("choice", "")

@@ -105,6 +105,11 @@ class Console:
             "plain": clean_text,
         }
 
+    def forget(self, uid: str) -> None:
+        """What was read before somebody acted is not shown after it."""
+        self.scenes.frames.pop(uid, None)
+        self.boards.at = -1e9
+
     def draw(self, template: str, lang: str, **given: Any) -> str:
         """A template as text."""
         return self.env.get_template(template).render(**self.words(lang), **given)

@@ -101,6 +101,24 @@ async def read_asked(conn: AsyncConnection, warning: int, recipient: int) -> Ask
     return Asked(*row) if row else None
 
 
+async def read_target(conn: AsyncConnection, warning: int, recipient: int) -> Asked | None:
+    """Anybody, or any device, a warning is for, also where nobody is asked to confirm: without a task, in the state `told`."""
+    row = (
+        await conn.execute(
+            text(
+                "SELECT 0 AS task, r.id, 'told' AS state, 0 AS rung, 0 AS due, NULL AS done, NULL AS choice, NULL AS evidence, "
+                "g.role, r.name, r.ref, a.name AS place, v.name AS village, t.name AS town, "
+                "(SELECT tail FROM address s WHERE s.recipient_id = r.id AND s.channel = 'sms') AS tail "
+                "FROM target g JOIN recipient r ON r.id = g.recipient_id JOIN area a ON a.id = r.area_id "
+                "JOIN area v ON v.id = a.village_id JOIN area t ON t.id = a.town_id "
+                "WHERE g.warning_id = :w AND g.recipient_id = :r"
+            ),
+            {"w": warning, "r": recipient},
+        )
+    ).first()
+    return Asked(*row) if row else None
+
+
 async def list_calls(conn: AsyncConnection, warning: int, most: int = 50) -> list[Call]:
     """Those who ask for help or cannot do it, the newest first, with what they last wrote."""
     rows = await conn.execute(
@@ -166,7 +184,7 @@ async def list_messages(conn: AsyncConnection, warning: int, recipient: int) -> 
     rows = await conn.execute(
         text(
             "SELECT v.channel, v.round, v.cause, b.provider, d.state, b.state AS stage, b.attempt, d.reason, d.code, "
-            "d.handed_at, d.settled_at, b.due_at, a.tail FROM wave v "
+            "d.handed_at, d.settled_at, d.provider_id, b.due_at, a.tail FROM wave v "
             "JOIN delivery d ON d.wave_id = v.id AND d.recipient_id = :r JOIN batch b ON b.id = d.batch_id "
             "JOIN address a ON a.id = d.address_id WHERE v.warning_id = :w ORDER BY v.round, v.id"
         ),
