@@ -14,7 +14,8 @@ from warnhub.feedback.receipts import Receipts
 from warnhub.plan.loading import default_policy, read_policy
 from warnhub.port import ChannelSettings, Reason, Report, State
 from warnhub.store.answers import list_unwoken
-from warnhub.store.covers import list_visits
+from warnhub.store.batches import claim_batch, read_lines
+from warnhub.store.covers import leave_answered, list_visits
 from warnhub.store.warnings import Warning
 from warnhub.testing import Outbox
 
@@ -135,6 +136,31 @@ async def test_who_heard_is_written_to_and_not_called_again(called: County) -> N
         r=called.people["H1"],
     )
     assert [(row.channel, (row.at - NOW) // SECOND) for row in waves if row.at > NOW] == [("sms", 120), ("sms", 240)]
+
+
+async def blocked(county: County) -> dict[str, str | None]:
+    """Who of the batches that wait would not be told any more, and why."""
+    found: dict[str, str | None] = {}
+    for provider in ("voice.twilio", "sms.aliyun"):
+        while True:
+            async with county.store.write() as tx:
+                batch = await claim_batch(tx, provider, (1, 2, 3, 4), "node", MINUTE)
+                if batch is None:
+                    break
+                lines = await leave_answered(tx.conn, batch, await read_lines(tx.conn, batch.id))
+            found |= {county.refs[line.recipient]: line.blocked for line in lines if batch.round > 1}
+    return found
+
+
+async def test_who_answers_is_not_called_from_a_batch_that_waits_for_a_line(called: County) -> None:
+    """Calls that were cut and not made yet: G1 has answered since; H1 has answered too, but is called for G2 now."""
+    warning = await called.plan(await called.warn())
+    for ref in DUTY - {"G1", "G2"}:
+        await answer(called, warning, ref)
+    await play(called, 301)
+    assert await visits(called, warning) == {"H1": "open"}
+    await answer(called, warning, "G1")
+    assert await blocked(called) == {"G1": "answered", "G2": None, "H1": None}
 
 
 async def test_the_visitor_reads_whose_door_it_is(called: County) -> None:

@@ -27,6 +27,7 @@ from warnhub.monitor.metrics import BATCHES, HANDED
 from warnhub.port import Bulk, Reason, Receipt, SendError, State
 from warnhub.store.audits import hold_audit
 from warnhub.store.batches import Batch, claim_batch, finish_batch, read_lines, renew_leases
+from warnhub.store.covers import leave_answered
 from warnhub.store.engine import Store
 from warnhub.store.group import Group
 from warnhub.store.ledger import Move, advance
@@ -188,7 +189,7 @@ class Worker:
         await self.living.learn(batch.warning)
         story = await self.wordbook.story(batch.warning)
         async with self.store.read() as conn:
-            lines = await read_lines(conn, batch.id)
+            lines = await leave_answered(conn, batch, await read_lines(conn, batch.id))
         tally = Tally({entry.recipient for entry in lines})
         frame = self.packer.frame(story, batch)
         if isinstance(line.provider.adapter, Bulk) and not frame.page:

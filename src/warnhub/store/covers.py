@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.roles import Role
+from warnhub.store.batches import Batch, Line
 from warnhub.store.engine import Tx
 from warnhub.store.rows import pack_rows, rows_table
 
@@ -113,6 +114,25 @@ async def list_visits(conn: AsyncConnection, recipient: int) -> list[Visit]:
         {"r": recipient},
     )
     return [Visit(*row) for row in rows]
+
+
+async def leave_answered(conn: AsyncConnection, batch: Batch, lines: list[Line]) -> list[Line]:
+    """The lines of a later round, those blocked who have answered since it was cut: they are pressed no more, unless they are
+    called for somebody who still has to."""
+    if batch.round < 2 or not lines:
+        return lines
+    rows = await conn.execute(
+        text(
+            "SELECT d.recipient_id FROM delivery d "
+            "JOIN target t ON t.warning_id = :w AND t.recipient_id = d.recipient_id AND t.state = 80 "
+            "WHERE d.batch_id = :b AND d.state <= 10 AND NOT EXISTS (SELECT 1 FROM task k JOIN cover c ON c.task_id = k.id "
+            "JOIN task o ON o.id = c.origin_id AND o.state IN ('open', 'late') "
+            "WHERE k.warning_id = :w AND k.recipient_id = d.recipient_id)"
+        ),
+        {"w": batch.warning, "b": batch.id},
+    )
+    answered = {int(row[0]) for row in rows}
+    return [line._replace(blocked="answered") if line.recipient in answered else line for line in lines]
 
 
 async def cover_origins(tx: Tx, warning: int, people: Iterable[int]) -> None:
