@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.alert import Alert, Gate, Kind, Problem, Reference
-from warnhub.ingest.endings import bare_words, ends_by_update, lifts, said_level
+from warnhub.ingest.endings import ends_by_update, lifts, said_level, same_reading, same_words
 from warnhub.plan.audience import Extent, Places
 from warnhub.store import tables
 from warnhub.store.alerts import PART, Kept, find_referenced, milliseconds, to_kept
@@ -133,15 +133,15 @@ async def same_subject(conn: AsyncConnection, agency: str, alert: Alert) -> list
 
 
 async def find_first(conn: AsyncConnection, places: Places, agency: str, alert: Alert, extent: Extent) -> Warning | None:
-    """The warning that this alert says again under another identifier: all but its times is the same."""
+    """The warning that this alert says again under another identifier: all but its times is the same, or, of a station that is
+    read again and again, all but its values."""
     for warning, said in await same_subject(conn, agency, alert):
         alike = (
             said.kind is Kind.ALERT
             and said.identifier != alert.identifier
             and (said.level, said.scope, said.restriction) == (alert.level, alert.scope, alert.restriction)
             and abs(alert.sent - said.sent) <= REISSUED
-            and said.parameters == alert.parameters
-            and bare_words(said) == bare_words(alert)
+            and (same_words(said, alert) or same_reading(said, alert))
         )
         if alike and extent.home and places.select(said.areas).home == extent.home:
             return warning

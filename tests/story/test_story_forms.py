@@ -47,6 +47,19 @@ async def test_stations_over_a_threshold_are_warnings_and_the_rest_is_answered_f
     assert await town.number("SELECT count(*) FROM alert") == 1
 
 
+async def test_a_station_that_is_read_again_is_told_once_a_level(town: Town) -> None:
+    """The same level at another value is kept and not told again; a graver one is a new warning in its place."""
+    states = []
+    for number, stage in enumerate(("25.60", "25.90", "26.70")):
+        time = f"{datetime.now(UTC) + timedelta(hours=8, minutes=number - 5):%Y-%m-%d %H:%M:%S}"
+        body = STATIONS.format(time=time, area=TOWNS[0], sender=WATER).replace("26.10", stage)
+        (made,) = (await town.post(body.encode(), "water", "text/csv")).json()["alerts"]
+        states.append(made["state"])
+    assert states == ["pending", "kept", "pending"]
+    assert await town.number("SELECT count(*) FROM warning") == 2
+    assert await town.number("SELECT count(*) FROM alert") == 3
+
+
 async def test_readings_that_are_all_low_are_no_alert_and_no_error(town: Town) -> None:
     """Nothing to warn of is 200, with the reasons; nothing is kept and nobody is told."""
     low = STATIONS.format(time=now(), area=TOWNS[0], sender=WATER).replace("26.10", "20.10")

@@ -53,3 +53,21 @@ def bare_words(alert: Alert) -> str:
     words = "\n".join(f"{one.event}|{one.headline}|{one.description}|{one.instruction}" for one in texts)
     kept = TIMES.sub("", unicodedata.normalize("NFKC", words))
     return "".join(char for char in kept if char.isalnum() or char in "|\n.%").lower()
+
+
+def same_words(said: Alert, alert: Alert) -> bool:
+    """Whether two alerts say the same, but for their times."""
+    return said.parameters == alert.parameters and bare_words(said) == bare_words(alert)
+
+
+def same_reading(said: Alert, alert: Alert) -> bool:
+    """Whether both are levels that follow from readings of one station under one title: only the values have changed."""
+    first, again = ({one.name: one.value for one in made.parameters} for made in (said, alert))
+    derived = all("derivation" in named and "station" in named for named in (first, again))
+    titles = [[text.headline for text in made.texts] for made in (said, alert)]
+    return (
+        derived
+        and said.original.form == alert.original.form
+        and first["station"] == again["station"]
+        and titles[0] == titles[1]
+    )
