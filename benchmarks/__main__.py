@@ -2,13 +2,17 @@
 
 import sys
 
-from benchmarks import fanout, feedback, ladder, overtake, voice
+from benchmarks import compare, fanout, feedback, ladder, overtake, peers, simulate, voice
 
 NAMES = {
     "bulk": lambda argv: fanout.main("bulk", argv),
     "single": lambda argv: fanout.main("single", argv),
     "preempt": lambda argv: overtake.main("preempt", argv),
     "cancel": lambda argv: overtake.main("cancel", argv),
+    "workers": lambda argv: compare.main("workers", argv),
+    "growth": lambda argv: compare.main("growth", argv),
+    "peers": peers.main,
+    "simulate": simulate.main,
     "receipts": lambda argv: feedback.main("receipts", argv),
     "acks": lambda argv: feedback.main("acks", argv),
     "ladder": ladder.main,

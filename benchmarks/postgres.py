@@ -18,7 +18,7 @@ def programs() -> Path:
     """The newest installed one's programs. SystemExit if there is none."""
     found = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists()]
     if not found:
-        raise SystemExit("the benchmarks on PostgreSQL need one: scripts/setup.sh bench")
+        raise SystemExit("the benchmarks on PostgreSQL need one: scripts/setup.sh figures")
     return max(found, key=lambda path: int(path.parent.name))
 
 

@@ -69,7 +69,7 @@ def find_nginx() -> str:
     """Its program. SystemExit if there is none."""
     found = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     if not found:
-        raise SystemExit("the benchmarks need nginx: scripts/setup.sh bench")
+        raise SystemExit("the benchmarks need nginx: scripts/setup.sh figures")
     return found
 
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Make this machine ready:  scripts/setup.sh run|test|bench [without tools…]
+# Make this machine ready:  scripts/setup.sh run|test|figures|bench [without tools…]
 #
 #   run    .venv with what WarnHub needs to run
 #   test   … and what its tests need: development packages, PostgreSQL, Mosquitto, Chromium, Chinese fonts
-#   bench  … and what the benchmarks need
+#   figures  as run, with the nginx and the PostgreSQL that the benchmarks fan out to and write to
+#   bench  as test, with what hears the voices
 #
 # What is there already is left alone. Everything said here goes to standard error.
 set -euo pipefail
@@ -153,6 +154,11 @@ need_postgresql() {
             "install a newer one, or leave its tests out: make test WITHOUT=postgresql"
 }
 
+# The carrier that the benchmarks fan out to.
+need_nginx() {
+    PATH=$PATH:/usr/sbin:/usr/local/sbin command -v nginx >/dev/null || install_packages nginx-light
+}
+
 need_mosquitto() {
     PATH=$PATH:/usr/sbin:/usr/local/sbin command -v mosquitto >/dev/null || install_packages mosquitto
 }
@@ -217,10 +223,10 @@ name_browser() {
 # ----------------------------------------------------------------
 
 case $LEVEL in
-run) serves=(run test bench) groups=(--no-dev) ;;
+run | figures) serves=(run test bench) groups=(--no-dev) ;;
 test) serves=(test bench) groups=(--group dev) ;;
 bench) serves=(bench) groups=(--group dev --group bench) ;;
-*) fail "scripts/setup.sh run|test|bench, not $LEVEL" ;;
+*) fail "scripts/setup.sh run|test|figures|bench, not $LEVEL" ;;
 esac
 
 DIGEST=$(digest)
@@ -228,6 +234,10 @@ if ! { [ -x $VENV/bin/python ] && synced "${serves[@]}"; }; then
     make_venv
     sync_venv "${groups[@]}"
     echo "$DIGEST" >"$VENV/.warnhub-$LEVEL"
+fi
+if [ "$LEVEL" = figures ]; then
+    need_nginx
+    need_postgresql
 fi
 if [ "$LEVEL" = test ]; then
     for tool in postgresql mosquitto chromium fonts axe; do
