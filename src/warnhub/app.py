@@ -7,13 +7,14 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
-from warnhub.api import alerts, feeds, health, hooks, relief, warnings
+from warnhub.api import alerts, feeds, health, hooks, relief, warnings, watch
 from warnhub.api.contract import Described
 from warnhub.api.problems import install_handlers
 from warnhub.config import Settings
 from warnhub.console.field import make_field
 from warnhub.console.pages import make_router
 from warnhub.field.doors import make_doors
+from warnhub.field.sightings import make_sightings
 from warnhub.field.tasks import make_tasks
 from warnhub.hub import Hub, make_hub, run_hub
 
@@ -27,7 +28,7 @@ def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> F
     async def life(app: FastAPI) -> AsyncIterator[None]:
         made = hub or await make_hub(settings, **parts)
         app.state.hub = made
-        for make in (make_field, make_doors, make_tasks, make_router):
+        for make in (make_field, make_doors, make_tasks, make_sightings, make_router):
             app.include_router(make(made))
         async with run_hub(made):
             yield
@@ -35,7 +36,7 @@ def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> F
     app = Described(title=TITLE, version="1", lifespan=life, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
     install_handlers(app)
     app.add_api_route("/", to_console, include_in_schema=False)
-    for router in (hooks.router, feeds.router, alerts.router, warnings.router, relief.router, health.router):
+    for router in (hooks.router, feeds.router, alerts.router, warnings.router, relief.router, watch.router, health.router):
         app.include_router(router)
     return app
 

@@ -19,6 +19,7 @@ from window import FLAGS, Opener, is_complaint
 from warnhub.console.field import make_field
 from warnhub.console.pages import make_router
 from warnhub.field.doors import make_doors
+from warnhub.field.sightings import make_sightings
 from warnhub.field.tasks import make_tasks
 
 
@@ -49,6 +50,7 @@ async def base(hub: Hub) -> AsyncIterator[str]:
     app = FastAPI()
     app.include_router(make_doors(hub, hub.hand.seconds))
     app.include_router(make_tasks(hub, hub.hand.seconds))
+    app.include_router(make_sightings(hub, hub.hand.seconds))
     app.include_router(make_router(hub))
     app.include_router(make_field(hub, hub.hand.seconds))
     async with serving(app) as url:

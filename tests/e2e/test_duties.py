@@ -102,3 +102,34 @@ async def test_whoever_has_a_task_ticks_it_from_their_link(base: str, hub: Hub, 
     async with hub.store.read() as conn:
         kept = (await conn.execute(text("SELECT state, actor, said FROM assignment WHERE id = :id"), {"id": row.id})).one()
     assert tuple(kept) == ("done", f"recipient:{row.owner_id}", "已转移 12 户 40 人")
+
+
+async def test_a_resident_reports_and_the_desk_drafts_a_warning(base: str, hub: Hub, desk: httpx.AsyncClient) -> None:
+    query = (
+        "SELECT d.wave_id, d.recipient_id FROM delivery d JOIN recipient r ON r.id = d.recipient_id WHERE r.role = 'resident'"
+    )
+    async with hub.store.read() as conn:
+        row = (await conn.execute(text(f"{query} ORDER BY 2 LIMIT 1"))).one()
+    path = f"/a/{hub.keys.link_token(row.wave_id, row.recipient_id)}/report"
+    async with httpx.AsyncClient(base_url=base, headers={"user-agent": PHONE}) as phone:
+        form = {"nonce": token((await phone.get(path)).text, "nonce"), "hazard": "11D01", "text": "屋后裂缝有手掌宽"}
+        assert (await phone.post(path, data=form)).status_code == 400, "too fast"
+        hub.hand.now += 4_000
+        for wrong, status in (({"hazard": "99999"}, 400), ({"text": " "}, 422), ({"nonce": "x"}, 400)):
+            assert (await phone.post(path, data=form | wrong)).status_code == status
+        for _ in range(2):
+            assert "已上报" in (await phone.post(path, data=form)).text
+    page = await desk.get("/console/proposals")
+    uid = re.findall(r"/console/proposals/(prop[^\"]+)", page.text)
+    assert len(uid) == 1
+    one = await desk.get(f"/console/proposals/{uid[0]}")
+    assert "屋后裂缝有手掌宽" in one.text
+    form = {"csrf": token(one.text), "hazard": "11D01", "level": "orange", "opinion": "已现场核实"}
+    assert (await desk.post(f"/console/proposals/{uid[0]}/accept", data=form | {"opinion": ""})).status_code == 422
+    drafted = await desk.post(f"/console/proposals/{uid[0]}/accept", data=form)
+    assert drafted.status_code == 200
+    assert "等待放行" in drafted.text
+    assert (await desk.post(f"/console/proposals/{uid[0]}/dismiss", data=form)).status_code == 409
+    async with hub.store.read() as conn:
+        state = await conn.scalar(text("SELECT state FROM warning WHERE agency_id = 'county' ORDER BY id DESC LIMIT 1"))
+    assert state == "pending"

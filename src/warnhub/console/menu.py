@@ -31,6 +31,7 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
     (
         "respond",
         (
+            Item("proposals", "/proposals", "j"),
             Item("runs", "/runs", "x"),
             Item("points", "/points", "i"),
         ),

@@ -31,6 +31,7 @@ from warnhub.console import (
     steer,
     stream,
     unwoken,
+    watch,
     works,
 )
 from warnhub.console.assets import serve_asset
@@ -98,6 +99,7 @@ ROUTES: tuple[tuple[str, str, str, Page], ...] = (
     ("POST", WARNING + "/cancel", "duty", decisions.do_cancel),
     *relief.ROUTES,
     *works.ROUTES,
+    *watch.ROUTES,
     *roster.ROUTES,
     *unwoken.ROUTES,
     ("GET", "/me", ANYBODY, me.show_me),

@@ -33,3 +33,14 @@ TROUBLES = {
     "reasons": Said("还有住户没有见到，也没有写原因，名单不能关闭。", "Some doors have neither been answered nor explained."),
     "place": Said("请写明看到了什么。", "Please say what you saw."),
 }
+
+DANGERS = {
+    "11D01": Said("滑坡、裂缝、塌方", "landslide, cracks"),
+    "11D02": Said("泥石流", "debris flow"),
+    "11A51": Said("山洪", "flash flood"),
+    "11A01": Said("河水上涨、漫堤", "river rising"),
+    "11A02": Said("积水、内涝", "flooded streets"),
+    "11A03": Said("水库、堤坝异常", "reservoir or dam"),
+    "12P08": Said("停电", "power cut"),
+    "11Y99": Said("其它险情", "another danger"),
+}

@@ -9,6 +9,7 @@ from warnhub.response.patrol import Patrol
 from warnhub.response.proposing import Proposer
 from warnhub.response.responder import Responder
 from warnhub.response.runs import Runs
+from warnhub.response.watch import Watch
 from warnhub.store.engine import Store
 
 
@@ -18,5 +19,7 @@ def make_responder(
     """A responder; the planner tells the people of hazard points first from now on."""
     patrol = Patrol(planner)
     planner.ahead = patrol.lead
-    runs = Runs(Proposer(settings, places, policies))
-    return Responder(store, Action(store, frozenset(settings.door_levels)), patrol, runs)
+    proposer = Proposer(settings, places, policies)
+    runs = Runs(proposer)
+    watch = Watch(store, proposer)
+    return Responder(store, Action(store, frozenset(settings.door_levels)), patrol, runs, watch)

@@ -12,6 +12,7 @@ from warnhub.response.action import Action
 from warnhub.response.patrol import Patrol
 from warnhub.response.plans import load_plans
 from warnhub.response.runs import Runs
+from warnhub.response.watch import Watch
 from warnhub.store.assignments import close_ended, finish, take_late
 from warnhub.store.audits import add_audit, add_event
 from warnhub.store.engine import Store
@@ -29,6 +30,7 @@ class Responder:
     action: Action
     patrol: Patrol
     runs: Runs
+    watch: Watch
 
     async def planned(self, key: str, data: dict[str, Any]) -> None:
         """A warning has its audience; told again, nothing is done twice."""
@@ -41,6 +43,7 @@ class Responder:
             await self.action.open(tx, warning)
             await self.patrol.send(tx, warning)
             await self.runs.hear(tx, warning)
+            await self.watch.hear(tx, warning)
 
     async def reload(self) -> None:
         """Take in plans that were put in force meanwhile."""
@@ -52,6 +55,7 @@ class Responder:
     async def tick(self) -> int:
         """Everything that is due now: plans whose onset is near, late assignments, what is over; gives how much there was."""
         await self.reload()
+        await self.watch.read_messages()
         if not await self.is_due():
             return 0
         async with self.store.write() as tx:

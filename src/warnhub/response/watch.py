@@ -1,0 +1,229 @@
+"""Readings and sightings come in, rules are held against them, and the desk is told. One click makes a pending warning of a
+proposal; a person releases it, or does not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+
+from warnhub.alert import Level, Parameter
+from warnhub.desk import Refusal
+from warnhub.hazards import hazard_name
+from warnhub.response.linkage import Linkage, default_linkage, judge
+from warnhub.response.proposing import Draft, Proposer
+from warnhub.store.audits import add_audit
+from warnhub.store.engine import Store, Tx
+from warnhub.store.points import Point, points_in
+from warnhub.store.proposals import (
+    TOGETHER,
+    Gauge,
+    Sighting,
+    add_gauges,
+    add_sighting,
+    decide,
+    find_proposal,
+    gather,
+)
+from warnhub.store.warnings import Warning, warning_alert
+
+GROUND = "ground"
+WORDS = (
+    ("11D02", ("泥石流",)),
+    ("11D01", ("滑坡", "裂缝", "塌方", "崩塌", "山体")),
+    ("11A51", ("山洪",)),
+    ("11A03", ("水库", "溃坝", "管涌", "大坝")),
+    ("11A02", ("积水", "内涝", "进水", "被淹")),
+    ("11A01", ("漫堤", "决口", "涨水", "河水", "漫水")),
+    ("12P08", ("停电", "断电")),
+)
+CALLS = ("险", "报险", "险情")
+OTHER = "11Y99"
+"""A danger that fits no code yet: shown as another hazard; the officer chooses."""
+
+
+def name_danger(said: str) -> str | None:
+    """The hazard that words speak of; None for words that report no danger."""
+    for hazard, words in WORDS:
+        if any(word in said for word in words):
+            return hazard
+    return OTHER if said.strip().startswith(CALLS) else None
+
+
+@dataclass(slots=True)
+class Watch:
+    """Takes in what is measured and seen."""
+
+    store: Store
+    proposer: Proposer
+    linkage: Linkage = field(default_factory=default_linkage)
+
+    async def measure(self, given: Sequence[Gauge]) -> int:
+        """Keep readings and hold the rules against where they were made; gives how many were new."""
+        async with self.store.write() as tx:
+            fresh = await add_gauges(tx, given)
+            await self.hold(tx, {one.area for one in fresh})
+        return len(fresh)
+
+    async def hear(self, tx: Tx, warning: Warning) -> None:
+        """A released real warning: its measured values are readings of its townships, and the rules are held against those."""
+        if warning.drill is not None or warning.kind == "cancel":
+            return
+        alert = await warning_alert(tx.conn, warning)
+        towns = await tx.conn.execute(
+            text("SELECT DISTINCT town_id FROM extent WHERE warning_id = :w AND home"), {"w": warning.id}
+        )
+        areas = [int(row[0]) for row in towns]
+        gauges = []
+        for one in alert.parameters:
+            try:
+                value = float(one.value)
+            except ValueError:
+                continue
+            gauges += [
+                Gauge(
+                    f"alert:{warning.uid}:{one.name}:{area}"[:200],
+                    alert.sender,
+                    one.name,
+                    value,
+                    one.unit,
+                    area,
+                    tx.now,
+                    "alert",
+                )
+                for area in areas
+            ]
+        await add_gauges(tx, gauges)
+        await self.hold(tx, set(areas))
+
+    async def hold(self, tx: Tx, areas: set[int]) -> None:
+        """Hold every rule against these areas."""
+        places = self.proposer.places
+        for link in self.linkage.rules:
+            of = places.villages if link.scope == "village" else places.towns
+            for area in sorted({of[one] for one in areas if one in of}):
+                facts = await judge(tx.conn, link, area, tx.now)
+                if facts is not None:
+                    await gather(
+                        tx,
+                        rule=link.key,
+                        source="rule",
+                        hazard=link.hazard,
+                        level=link.level.value,
+                        area=area,
+                        facts=[fact.model_dump() for fact in facts],
+                        drill=False,
+                    )
+
+    async def see(self, one: Sighting) -> bool:
+        """Somebody has seen something; False if it was told before. What is near and soon after is one proposal."""
+        async with self.store.write() as tx:
+            if not await add_sighting(tx, one):
+                return False
+            drill = False
+            if one.warning is not None:
+                drill = await tx.conn.scalar(text("SELECT drill FROM warning WHERE id = :w"), {"w": one.warning}) is not None
+            late = tx.now - one.said_at > TOGETHER
+            fact = {"text": one.text, "source": one.source, "at": one.said_at, "late": late}
+            area = self.proposer.places.villages.get(one.area, one.area)
+            number, _ = await gather(
+                tx,
+                rule=GROUND,
+                source="ground",
+                hazard=one.hazard,
+                level=Level.ORANGE.value,
+                area=area,
+                facts=[fact],
+                drill=drill,
+                lon=one.lon,
+                lat=one.lat,
+            )
+            await tx.conn.execute(
+                text("UPDATE sighting SET proposal_id = :p WHERE client = :c"), {"p": number, "c": one.client}
+            )
+            await add_audit(tx, f"recipient:{one.recipient}" if one.recipient else one.source, "sighting", one.client, {})
+        return True
+
+    async def points(self, conn: Any, proposal: Any) -> list[Point]:
+        """The hazard points in a proposal's area."""
+        places = self.proposer.places
+        inside = [place for place in places.ids if proposal.area_id in {place, places.villages[place], places.towns[place]}]
+        return await points_in(conn, inside)
+
+    async def accept(self, uid: str, actor: str, level: Level, hazard: str, opinion: str) -> Warning:
+        """Make a pending warning of it: it waits for release like any other. 409 if it was decided about."""
+        async with self.store.write() as tx:
+            found = await find_proposal(tx.conn, uid)
+            if found is None:
+                raise Refusal(404, "there is no such proposal")
+            link = next((one for one in self.linkage.rules if one.key == found.rule), None)
+            facts = found.facts if isinstance(found.facts, list) else orjson.loads(found.facts)
+            drill = await self.drill_of(tx, found.id) if found.drill else None
+            draft = self.draft(found, link.say if link else "", link.advise if link else "", facts, level, hazard, drill)
+            made = await self.proposer.propose(tx, draft, actor)
+            if not await decide(tx, found.id, "proposed", actor, opinion, made.id):
+                raise Refusal(409, f"this proposal is {found.state}; somebody was first")
+            await add_audit(tx, actor, "proposal.accept", uid, {"warning": made.uid, "opinion": opinion})
+        return made
+
+    def draft(self, found: Any, say: str, advise: str, facts: list[Any], level: Level, hazard: str, drill: str | None) -> Draft:
+        """The words of a proposal."""
+        colour = {Level.RED: "红色", Level.ORANGE: "橙色", Level.YELLOW: "黄色", Level.BLUE: "蓝色"}[level]
+        what = hazard_name(hazard, "zh").removesuffix("事件")
+        said = ";".join(str(fact.get("text") or f"{fact.get('measure')} {fact.get('value')}") for fact in facts[-5:])
+        return Draft(
+            hazard,
+            level,
+            f"{self.proposer.settings.county.bureau}发布{what}{colour}预警",
+            f"{found.area}{say or '有险情报告'}。依据:{said}"[:1_000],
+            advise or "请立即远离危险地带。",
+            [found.code],
+            f"研判 {found.rule} / linkage or ground report",
+            drill=drill,
+            facts=[
+                Parameter(name=str(fact["measure"])[:256], value=str(fact["value"]), unit=str(fact.get("unit", ""))[:64])
+                for fact in facts
+                if "measure" in fact
+            ],
+        )
+
+    async def drill_of(self, tx: Tx, proposal: int) -> str | None:
+        """The list of the drill in which it was seen."""
+        query = "SELECT w.drill FROM sighting s JOIN warning w ON w.id = s.warning_id WHERE s.proposal_id = :p LIMIT 1"
+        found = await tx.conn.scalar(text(query), {"p": proposal})
+        return str(found) if found else None
+
+    async def dismiss(self, uid: str, actor: str, opinion: str) -> None:
+        """An officer sees no danger; the reason stays. 409 if it was decided about."""
+        async with self.store.write() as tx:
+            found = await find_proposal(tx.conn, uid)
+            if found is None:
+                raise Refusal(404, "there is no such proposal")
+            if not await decide(tx, found.id, "dismissed", actor, opinion, None):
+                raise Refusal(409, f"this proposal is {found.state}; somebody was first")
+            await add_audit(tx, actor, "proposal.dismiss", uid, {"opinion": opinion})
+
+    async def read_messages(self) -> int:
+        """Words that came by short message and are no answer, if they speak of a danger; gives how many."""
+        async with self.store.read() as conn:
+            rows = (
+                await conn.execute(
+                    text(
+                        "SELECT k.id, k.text, k.at, k.recipient_id, k.warning_id, r.area_id FROM ack k "
+                        "JOIN recipient r ON r.id = k.recipient_id LEFT JOIN sighting s ON s.client = 'ack:' || k.id "
+                        "WHERE k.evidence = 'report' AND k.text IS NOT NULL AND s.id IS NULL AND k.at >= :since "
+                        "ORDER BY k.id LIMIT 100"
+                    ),
+                    {"since": await self.store.now(conn) - 24 * 3_600_000},
+                )
+            ).all()
+        count = 0
+        for row in rows:
+            hazard = name_danger(row.text)
+            if hazard is not None:
+                one = Sighting(
+                    f"ack:{row.id}", "sms", hazard, row.text[:500], row.area_id, row.at, None, None, row.recipient_id
+                )
+                count += await self.see(one._replace(warning=row.warning_id))
+        return count
