@@ -13,6 +13,7 @@ from warnhub.commands.desk import audit, drill, incident, policy
 from warnhub.commands.directory import imports
 from warnhub.commands.letters import letters
 from warnhub.commands.people import user
+from warnhub.commands.report import report
 from warnhub.commands.response import plan
 from warnhub.commands.serving import channels, db, key, serve, worker
 from warnhub.commands.simulate import simulate
@@ -38,6 +39,7 @@ groups = {
     "drill": drill,
     "policy": policy,
     "plan": plan,
+    "report": report,
     "incident": incident,
     "audit": audit,
     "source": source,

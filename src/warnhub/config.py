@@ -9,7 +9,7 @@ import os
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from warnhub.alert import Level
 from warnhub.crypto import decode_key
+
+Indicator = Literal["coverage", "reach", "confirm", "median", "doors", "tasks"]
+"""What a ranking may weigh; defined in `warnhub.response.figures`."""
+
+
+def default_weights() -> dict[Indicator, float]:
+    """What each indicator counts for, unless the county says otherwise."""
+    return {"coverage": 0.25, "confirm": 0.35, "median": 0.15, "doors": 0.15, "tasks": 0.1}
 
 
 class ConfigError(Exception):
@@ -189,6 +197,7 @@ class Settings(BaseSettings):
     signing_certificate: str | None = None
     kafka: str | None = Field(default=None, pattern=r"^[^\s,:/]+:[0-9]+(,[^\s,:/]+:[0-9]+)*$")
     door_levels: tuple[Level, ...] = (Level.RED, Level.ORANGE)
+    weights: dict[Indicator, Annotated[float, Field(ge=0, le=100)]] = Field(default_factory=default_weights)
     kafka_prefix: str = Field(default="warnhub", pattern=r"^[A-Za-z0-9._-]{1,100}$")
     kafka_partitions: int = Field(default=8, ge=1, le=1_000)
     kafka_replication: int = Field(default=1, ge=1, le=10)

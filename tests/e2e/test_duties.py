@@ -133,3 +133,22 @@ async def test_a_resident_reports_and_the_desk_drafts_a_warning(base: str, hub: 
     async with hub.store.read() as conn:
         state = await conn.scalar(text("SELECT state FROM warning WHERE agency_id = 'county' ORDER BY id DESC LIMIT 1"))
     assert state == "pending"
+
+
+async def test_figures_stand_with_their_definitions_and_suggestions_are_decided(
+    desk: httpx.AsyncClient, hub: Hub, warnings: dict[str, str]
+) -> None:
+    page = await desk.get(f"/console/warnings/{warnings['living']}/figures?lang=zh")
+    assert page.status_code == 200
+    assert "覆盖率＝已送达的对象 ÷ 目标对象" in page.text
+    assert "网格员" in page.text
+    assert (await desk.get(f"/console/warnings/{warnings['living']}/figures?lang=en")).status_code == 200
+    async with hub.store.write() as tx:
+        query = "UPDATE address SET bad = 'DEAD' WHERE recipient_id = (SELECT min(id) FROM recipient WHERE role = 'gridworker')"
+        await tx.conn.execute(text(query))
+    lessons = await desk.get("/console/lessons?lang=zh")
+    assert "核对失效号码" in lessons.text
+    async with hub.store.read() as conn:
+        number = await conn.scalar(text("SELECT id FROM suggestion WHERE kind = 'dead_numbers'"))
+    done = await desk.post("/console/lessons/accept", data={"csrf": token(lessons.text), "id": str(number)})
+    assert "已采纳" in done.text

@@ -32,6 +32,7 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         "respond",
         (
             Item("proposals", "/proposals", "j"),
+            Item("lessons", "/lessons", "o", "duty"),
             Item("runs", "/runs", "x"),
             Item("points", "/points", "i"),
         ),

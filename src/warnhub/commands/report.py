@@ -1,0 +1,148 @@
+"""`warnhub report`: the figures of a quarter or a year, a drill beside the real thing, and what the last warnings suggest."""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import orjson
+import typer
+from rich.table import Table
+from sqlalchemy import text
+
+from warnhub.commands import actor, asynchronous, fail, open_store, out
+from warnhub.response.figures import DEFINITIONS, Sums, period_sums
+from warnhub.response.lessons import decide_lesson, keep_lessons, learn, list_lessons
+
+report = typer.Typer(help="通报与总评 / reports: quarters, years, drills, suggestions.", no_args_is_help=True)
+PERIOD = re.compile(r"(\d{4})(?:Q([1-4]))?")
+GROUPS = ("town", "agency", "channel", "all")
+AsJson = Annotated[bool, typer.Option("--json", help="one line of JSON")]
+
+
+def span_of(period: str, zone: str) -> tuple[int, int]:
+    """(from, to) in milliseconds of `2026Q4` or `2026`, by the county's clock."""
+    found = PERIOD.fullmatch(period)
+    if not found:
+        fail(f"period: {period!r} is not a quarter such as 2026Q4 or a year such as 2026")
+    year, quarter = int(found[1]), int(found[2] or 0)
+    first = (quarter - 1) * 3 + 1 if quarter else 1
+    months = 3 if quarter else 12
+    end = (year + (first + months - 1) // 12, (first + months - 1) % 12 + 1)
+    start = datetime(year, first, 1, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    stop = datetime(*end, 1, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    return int(start.timestamp() * 1000), int(stop.timestamp() * 1000)
+
+
+def line_of(one: Sums, weights: dict[str, float]) -> dict[str, Any]:
+    """A group as a line."""
+    rates = {name: round(value, 4) if value is not None else None for name, value in one.rates().items()}
+    score = one.score(weights)
+    counts = {name: getattr(one, name) for name in ("warnings", "targets", "delivered", "asked", "in_time", "doors", "closed")}
+    more = {"tasks_all": one.tasks, "overdue": one.overdue}
+    return {"name": one.name, "score": round(score, 1) if score is not None else None} | rates | counts | more
+
+
+def ranked(groups: list[Sums], weights: dict[str, float]) -> list[dict[str, Any]]:
+    """The groups by their score, the best first, each with what pulled it down."""
+    lines = [line_of(one, weights) | {"cause": one.cause(weights)} for one in groups]
+    lines.sort(key=lambda line: (line["score"] is None, -(line["score"] or 0.0), line["name"]))
+    return [{"rank": number} | line for number, line in enumerate(lines, 1)]
+
+
+@report.command("period")
+@asynchronous
+async def report_period(
+    period: Annotated[str, typer.Argument(help="2026Q4 or 2026")],
+    by: Annotated[str, typer.Option(help="town, agency, channel or all")] = "town",
+    drills: Annotated[bool, typer.Option("--drills", help="drills in place of the real thing")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """季度通报、年度总评 / a quarter or a year, ranked, with what pulled each down."""
+    if by not in GROUPS:
+        fail(f"--by: {by!r} is not one of {', '.join(GROUPS)}")
+    async with open_store() as (settings, store, _), store.read() as conn:
+        since, until = span_of(period, settings.county.zone)
+        groups = await period_sums(conn, by, since, until, drill=drills)
+    weights = {str(name): weight for name, weight in settings.weights.items()}
+    lines = ranked(groups, weights)
+    if as_json:
+        typer.echo(json.dumps({"period": period, "by": by, "weights": weights, "groups": lines}, ensure_ascii=False))
+        return
+    names = ("rank", "name", "score", "coverage", "reach", "confirm", "median", "doors", "tasks", "cause")
+    table = Table(*names, title=f"{period} · {by}{' · 演练 / drills' if drills else ''}")
+    for line in lines:
+        table.add_row(*("–" if line[name] in (None, "") else str(line[name]) for name in names))
+    out.print(table)
+    for zh, en in DEFINITIONS.values():
+        out.print(f"{zh} / {en}", markup=False)
+    out.print("权重 / weights: " + ", ".join(f"{name} {weight:g}" for name, weight in weights.items()))
+
+
+@report.command("compare")
+@asynchronous
+async def report_compare(as_json: AsJson = False) -> None:
+    """演练评估 / the last drill beside the drill before it and the last real warning."""
+    query = (
+        "SELECT id, uid, headline, drill FROM warning WHERE released_at IS NOT NULL AND kind <> 'cancel' AND drill IS {what} "
+        "ORDER BY id DESC LIMIT {most}"
+    )
+    lines = []
+    async with open_store() as (settings, store, _), store.read() as conn:
+        weights = {str(name): weight for name, weight in settings.weights.items()}
+        drills = (await conn.execute(text(query.format(what="NOT NULL", most=2)))).all()
+        real = (await conn.execute(text(query.format(what="NULL", most=1)))).all()
+        for kind, row in [*(("drill", row) for row in drills), *(("real", row) for row in real)]:
+            groups = await period_sums(conn, "all", 0, 2**62, only=row.id)
+            one = groups[0] if groups else Sums("")
+            lines.append({"kind": kind, "warning": row.uid, "headline": row.headline} | line_of(one, weights))
+    if as_json:
+        typer.echo(json.dumps({"compared": lines}, ensure_ascii=False))
+        return
+    names = ("kind", "headline", "score", "coverage", "confirm", "median", "doors", "tasks")
+    table = Table(*names)
+    for line in lines:
+        table.add_row(*("–" if line[name] is None else str(line[name]) for name in names))
+    out.print(table)
+
+
+@report.command("suggest")
+@asynchronous
+async def report_suggest(as_json: AsJson = False) -> None:
+    """优化建议 / what the last warnings teach; nothing is changed."""
+    async with open_store() as (_, store, _):
+        async with store.read() as conn:
+            lessons = await learn(conn)
+        async with store.write() as tx:
+            await keep_lessons(tx, lessons)
+        async with store.read() as conn:
+            rows = await list_lessons(conn)
+    for row in rows:
+        data = row.data if isinstance(row.data, dict) else orjson.loads(row.data)
+        line = {"id": row.id, "kind": row.kind, "state": row.state, "data": data}
+        if as_json:
+            typer.echo(json.dumps(line, ensure_ascii=False))
+        else:
+            out.print(f"{row.id}\t{row.state}\t{row.kind}\t{data}", markup=False, soft_wrap=True)
+
+
+async def decide(number: int, state: str) -> None:
+    """One decision, with a name."""
+    async with open_store() as (_, store, _), store.write() as tx:
+        if not await decide_lesson(tx, number, state, actor()):
+            fail(f"there is no open suggestion {number}")
+
+
+@report.command("accept")
+@asynchronous
+async def report_accept(number: Annotated[int, typer.Argument(help="from `warnhub report suggest`")]) -> None:
+    """采纳建议 / the county will do it; recorded with your name, and done by people, not by this command."""
+    await decide(number, "accepted")
+
+
+@report.command("dismiss")
+@asynchronous
+async def report_dismiss(number: Annotated[int, typer.Argument(help="from `warnhub report suggest`")]) -> None:
+    """不采纳 / it is not followed; recorded with your name."""
+    await decide(number, "dismissed")
