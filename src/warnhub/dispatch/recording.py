@@ -32,8 +32,9 @@ class Outcomes:
         return len(self.moves) + len(self.people)
 
     def taken(self) -> list[Part]:
-        """Every part."""
-        return [*self.parts, Part(self.batch, None, self.people, self.ids)] if self.people else self.parts
+        """Every part, those by name first: a part without names is all the rest."""
+        named = [Part(self.batch, None, self.people, self.ids)] if self.people else []
+        return named + sorted(self.parts, key=lambda part: part.people is None)
 
 
 async def record(tx: Tx, told: Outcomes) -> None:
