@@ -309,6 +309,8 @@ def test_an_agency_with_another_zone_is_held() -> None:
     body = b"STCD,TM,Z,WRZ,area_codes,sender\n1,2026-06-12 08:00,26,25.5,990123,x\n"
     (verdict,) = read_alerts(body, "text/csv", Limits(zone="Asia/Urumqi"))
     assert (verdict.gate, taken(verdict).sent.hour) == (Gate.HOLD, 2)
+    (verdict,) = read_alerts(body, "text/csv", Limits(zone="Asia/Shanghai"))
+    assert (verdict.gate, taken(verdict).sent.hour) == (Gate.ACCEPT, 0)
 
 
 def test_who_posts_is_the_sender_where_nobody_is_named() -> None:

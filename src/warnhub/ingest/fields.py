@@ -147,7 +147,7 @@ class Record:
                 self.findings.add(self.base or "/", "MISSING_REQUIRED_ELEMENT", name, name, Gate.REFUSE)
             return None
         text = usual_time(value)
-        if zone and self.findings.limits.zone is None and (found := FORM.fullmatch(text)) and not found[4]:
+        if zone and self.findings.limits.zone in (None, zone) and (found := FORM.fullmatch(text)) and not found[4]:
             self.findings.add(self.path(name), "TIME_ZONE_OF_FORM", text, zone)
             inner = Findings(replace(self.findings.limits, zone=zone))
             moment = read_time(text, self.path(name), inner)
