@@ -5,7 +5,7 @@ WITHOUT ?=
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check screenshots bench corpus install setup clean
+.PHONY: help demo test check screenshots bench corpus fuzz install setup clean
 
 help: ## 列出命令 / this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -32,6 +32,10 @@ bench: ## 测量 / how fast a warning fans out, beside the ceiling of the same r
 corpus: ## 用公开预警语料核对解析 / verdict against expectation for a folder of public alerts, strictly; ARGS=folder
 	@scripts/setup.sh run
 	@exec .venv/bin/python scripts/corpus.py $(ARGS)
+
+fuzz: ## 用十万份损坏的来文测试读入 / damaged documents at every reader: no traceback, none over a second, no more than 200 MB; ARGS="--inputs 1000 --seed 7"
+	@scripts/setup.sh run
+	@exec .venv/bin/python scripts/fuzz.py $(ARGS)
 
 install: ## 只装运行所需 / .venv with what WarnHub needs to run
 	@scripts/setup.sh run

@@ -17,14 +17,17 @@ from warnhub.alert import Level
 from warnhub.app import create_app
 from warnhub.config import load_settings
 from warnhub.console.pages import make_router
-from warnhub.crypto import make_key
+from warnhub.crypto import KeyRing, make_key
 from warnhub.hub import Hub, make_hub
+from warnhub.roles import Role
 from warnhub.store.agencies import add_agency
 from warnhub.store.areas import Place, save_places
 from warnhub.store.engine import Store
 from warnhub.store.migrate import upgrade_store
 from warnhub.store.policies import add_policy
+from warnhub.store.recipients import Entry, save_entries
 from warnhub.store.users import add_user
+from warnhub.store.warnings import find_warning, warning_alert
 
 NOW = 1_781_252_400_000  # 12 June 2026, 16:20 in the county
 COUNTY, TOWN, OTHER = "990123", "990123100", "990123101"
@@ -123,14 +126,19 @@ class Gatehouse:
 
     async def places(self, uid: str) -> set[str]:
         """The codes of the places a warning is for."""
-        from warnhub.store.warnings import find_warning, warning_alert
-
         async with self.hub.store.read() as conn:
             warning = await find_warning(conn, uid)
             assert warning
             said = await warning_alert(conn, warning)
         codes = dict(zip(self.hub.places.ids, self.hub.places.codes, strict=True))
         return {codes[place] for place in self.hub.places.select(said.areas).home}
+
+    async def told(self, uid: str) -> set[str]:
+        """The roles of those a warning is planned for."""
+        (row,) = await self.rows("SELECT id FROM warning WHERE uid = :u", u=uid)
+        await self.hub.planner.plan(str(row.id), {})
+        query = "SELECT DISTINCT r.role FROM target t JOIN recipient r ON r.id = t.recipient_id WHERE t.warning_id = :w"
+        return {one.role for one in await self.rows(query, w=row.id)}
 
 
 def list_places() -> list[Place]:
@@ -141,12 +149,28 @@ def list_places() -> list[Place]:
     return [Place(code, name) for code, name in names.items()] + shaped
 
 
+SECRET = make_key()
+"""Of every house of this run, since what is kept in the database is sealed with it."""
+
+
+def list_people(codes: dict[str, int]) -> list[Entry]:
+    """A village head and a resident in each village."""
+    rows = (("H1", Role.VILLAGE_HEAD, VILLAGE), ("R1", Role.RESIDENT, GRID), ("H9", Role.VILLAGE_HEAD, FAR))
+    rows += (("R9", Role.RESIDENT, FAR_GRID),)
+    return [
+        Entry(ref, "person", role.value, ref, codes[code], addresses={"sms": f"+861450000000{at}"})
+        for at, (ref, role, code) in enumerate(rows)
+    ]
+
+
 async def fill(path: Path) -> None:
-    """A database with places, two agencies and a policy."""
+    """A database with places, people, a policy and two who may enter the console."""
     store = Store(f"sqlite:///{path}", Hand())
     await upgrade_store(store)
     async with store.write() as tx:
         await save_places(tx, list_places())
+        codes = {row.code: row.id for row in await tx.conn.execute(text("SELECT id, code FROM area"))}
+        await save_entries(tx, KeyRing(SECRET), list_people(codes))
         await add_policy(tx, POLICY, "test", "")
         await add_user(tx, "test", name="zhang", password=PASSWORD, role="duty")
         await add_user(tx, "test", name="li", password=PASSWORD, role="viewer")
@@ -159,7 +183,8 @@ async def open_house(path: Path, folder: Path, hand: Hand | None = None, **given
     hand = hand or Hand()
     given_keys = given.pop("agencies", None)
     own = shutil.copy(path, folder / "warnhub.sqlite3") if not (folder / "warnhub.sqlite3").exists() else folder / path.name
-    settings = load_settings(secret_key=given.pop("secret", None) or make_key(), database_url=f"sqlite:///{own}", **given)
+    given.setdefault("providers", {"sms.twilio": {"account_sid": "AC1", "auth_token": "t", "sender": "+15550000000"}})
+    settings = load_settings(secret_key=SECRET, database_url=f"sqlite:///{own}", **given)
     hub = await make_hub(settings, clock=hand)
     app = create_app(settings, hub=hub)
     app.state.hub = hub

@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from gatehouse import COUNTY, FAR, OTHER, TOWN, VILLAGE, WEATHER, Gatehouse, Hand, open_house
 
-from warnhub.crypto import make_key
-
 LIFT = [{"headline": f"{WEATHER}解除暴雨红色预警", "description": "降雨已经结束。"}]
 
 
@@ -38,11 +36,11 @@ async def test_an_update_waits_for_its_alert_and_takes_its_place(house: Gatehous
 
 
 async def test_what_is_parked_survives_a_restart(filled: Path, tmp_path: Path) -> None:
-    key, hand = make_key(), Hand()
-    async with open_house(filled, tmp_path, hand, secret=key) as house:
+    hand = Hand()
+    async with open_house(filled, tmp_path, hand) as house:
         assert (await house.say("c-1", kind="cancel", to=["a-1"]))["state"] == "held"
         keys = house.keys
-    async with open_house(filled, tmp_path, hand, secret=key, agencies=keys) as house:
+    async with open_house(filled, tmp_path, hand, agencies=keys) as house:
         late = await house.say("a-1", sent=(house.hand.moment - timedelta(minutes=1)).isoformat())
         assert late["state"] == "ended"
         assert await house.released() == 0

@@ -39,6 +39,8 @@ def usual_time(value: object) -> str:
     Seconds or milliseconds since 1970 are UTC.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
+        if abs(value) > EPOCH[1] * 1_000:
+            return str(value)[:40]
         seconds = value / 1000 if value > EPOCH[1] else float(value)
         return datetime.fromtimestamp(seconds, UTC).isoformat() if EPOCH[0] <= seconds <= EPOCH[1] else str(value)
     text = str(value).strip()

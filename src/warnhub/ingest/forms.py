@@ -144,6 +144,8 @@ def take_all(body: bytes, kind: str, limits: Limits, now: datetime | None) -> li
         if alerts > limits.max_alerts:
             raise Unreadable("TOO_MANY_ALERTS", f"most {limits.max_alerts}")
         verdicts.append(add_problems(verdict, trust))
+    if not verdicts:
+        raise Unreadable("BODY_EMPTY", f"a {form.name} with nothing in it")
     return verdicts
 
 
@@ -174,7 +176,7 @@ def parse_document(body: bytes, family: frozenset[str], limits: Limits) -> Docum
         return parse_xml(body, limits.max_elements)
     if family is ZIP:
         return open_package(body, limits)
-    return parse_table(body, limits.max_elements, is_column) if family is CSV else parse_json(body)
+    return parse_table(body, limits.max_readings, is_column) if family is CSV else parse_json(body)
 
 
 def kind_of(media: str | None) -> str:

@@ -32,7 +32,7 @@ def read_geometry(value: Any, path: str, findings: Findings) -> list[Polygon]:
 
 def polygons_of(value: Any, path: str, depth: int = 0) -> Iterator[tuple[list[Any], str]]:
     """The coordinates of each polygon inside, with its place."""
-    if not isinstance(value, dict) or value.get("type") not in SHAPES or depth > DEEPEST:
+    if not isinstance(value, dict) or str(value.get("type")) not in SHAPES or depth > DEEPEST:
         return
     inside = value.get("geometries" if value["type"] == "GeometryCollection" else "coordinates")
     if not isinstance(inside, list):

@@ -25,6 +25,8 @@ KILOMETRE = 1_000.0
 FARTHEST = 20_040_000.0
 ODD_KILOMETRES = 1_000_000.0
 ODD_METRES = 100.0
+FLAT = 1e-10
+"""Square degrees, about a square metre: less than that is a line that was rounded."""
 
 Points = list[tuple[float, float]]
 
@@ -118,7 +120,7 @@ def to_datum(points: Points, where: Where, findings: Findings) -> Points:
 def check_shape(rings: Sequence[Points], where: Where, findings: Findings) -> Polygon | None:
     """The polygon of closed rings (outer first), unless it encloses nothing, crosses itself or seems swapped."""
     shape = Shape(rings[0], rings[1:])
-    if shape.area == 0 and Shape(rings[0]).convex_hull.area == 0:
+    if Shape(rings[0]).convex_hull.area < FLAT:
         findings.add(where, "POLYGON_DEGENERATE", brief(rings[0]))
         return None
     reason = shapely.is_valid_reason(shape)

@@ -55,7 +55,7 @@ def judge_group(group: Sequence[Reading], now: datetime | None) -> Iterator[Verd
     current = [one for one in group if one.sent == newest]
     yield judge_current(current, now)
     for reading in group:
-        if reading not in current and reading.sent and newest:
+        if reading.sent and newest and reading.sent != newest:
             yield no_alert(reading, "READING_OLDER", reading.sent.isoformat(), newest.isoformat())
 
 

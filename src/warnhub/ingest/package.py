@@ -56,7 +56,7 @@ def open_package(body: bytes, limits: Limits) -> Package:
     """The members. Raises `Unreadable` for what is no such package or passes a bound."""
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            members = [one for one in archive.infolist() if not one.is_dir()]
+            members = [one for one in archive.infolist() if not one.filename.endswith("/")]
             check_members(members, len(body), limits)
             return take_members(archive, members, limits)
     except BROKEN as error:

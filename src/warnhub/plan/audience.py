@@ -118,8 +118,13 @@ class Places:
         return extent
 
     def cover(self, shape: shapely.Geometry, path: str, extent: Extent) -> set[int]:
-        """The leaves a shape touches; a note if there are none."""
-        hits = self.leaves[self.tree.query(shape, predicate="intersects")] if len(self.leaves) else self.leaves
+        """The leaves that share ground with a shape; a note if there are none. What only has a border in common is outside."""
+        hits = self.leaves
+        if len(hits):
+            found = self.tree.query(shape, predicate="intersects")
+            if shape.geom_type != "Point":
+                found = found[~shapely.touches(shape, self.tree.geometries[found])]
+            hits = hits[found]
         if not len(hits):
             note = Problem(path=path, rule="OUTSIDE_COUNTY", message="不在本县范围内 / outside the county", gate=Gate.ACCEPT)
             extent.problems.append(note)
