@@ -21,15 +21,21 @@ E = TypeVar("E", bound=StrEnum)
 NOISE = re.compile(r"[\s_\-:：*@.]+|[(（\[【].*?[)）\]】]")
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?", re.ASCII)
 PACKED = re.compile(r"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})?", re.ASCII)
+LONG_NAME = 100
 EPOCH = (1e9, 4e9)
 NOTHING = frozenset(
     ("", "-", "--", "---", "—", "——", "/", "\\", "null", "none", "nan", "n/a", "无", "无数据", "缺测", "未知", "*")
 )
 
 
-@lru_cache(maxsize=4096)
 def bare_name(name: str) -> str:
-    """A name without what differs from one writer to the next."""
+    """A name without what differs from one writer to the next. Long ones are no names, and are not remembered."""
+    return short_name(name) if len(name) <= LONG_NAME else NOISE.sub("", name).lower()
+
+
+@lru_cache(maxsize=4096)
+def short_name(name: str) -> str:
+    """The same, remembered."""
     return NOISE.sub("", name).lower()
 
 
