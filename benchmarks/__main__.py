@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import compare, fanout, feedback, ladder, overtake, peers, simulate, voice
+from benchmarks import compare, fanout, feedback, ingest, ladder, overtake, peers, simulate, voice
 
 NAMES = {
     "bulk": lambda argv: fanout.main("bulk", argv),
@@ -15,6 +15,7 @@ NAMES = {
     "simulate": simulate.main,
     "receipts": lambda argv: feedback.main("receipts", argv),
     "acks": lambda argv: feedback.main("acks", argv),
+    "ingest": ingest.main,
     "ladder": ladder.main,
     "voice": voice.main,
 }

@@ -15,6 +15,7 @@ from warnhub.commands.letters import letters
 from warnhub.commands.people import user
 from warnhub.commands.report import report
 from warnhub.commands.response import plan
+from warnhub.commands.send import send
 from warnhub.commands.serving import channels, db, key, serve, worker
 from warnhub.commands.simulate import simulate
 from warnhub.commands.sources import source
@@ -48,7 +49,7 @@ groups = {
 }
 for name, group in groups.items():
     app.add_typer(group, name=name)
-for command in (serve, worker, demo, key, channels):
+for command in (serve, send, worker, demo, key, channels):
     app.command()(command)
 
 

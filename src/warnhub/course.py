@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from warnhub.alert import Alert, Gate, Kind, Problem, Reference
 from warnhub.ingest.endings import ends_by_update, lifts, said_level, same_reading, same_words
 from warnhub.plan.audience import Extent, Places
-from warnhub.store import tables
+from warnhub.store import gates, tables
 from warnhub.store.alerts import PART, Kept, find_referenced, milliseconds, to_kept
 from warnhub.store.readings import first_alerts, later_issues
 from warnhub.store.warnings import LIVING, Warning, read_warning, warning_alert, warnings_of
@@ -116,8 +116,9 @@ def same_place(old: set[int], new: set[int], ending: bool) -> bool:
 async def same_subject(conn: AsyncConnection, agency: str, alert: Alert) -> list[tuple[Warning, Alert]]:
     """The agency's own warnings that wait or live, of the same sender, status and hazard, with what they said."""
     query = (
-        select(tables.warning)
+        select(tables.warning, tables.alert.c.body, gates.reading.c.changes)
         .join(tables.alert, tables.alert.c.id == tables.warning.c.alert_id)
+        .outerjoin(gates.reading, gates.reading.c.alert_id == tables.alert.c.id)
         .where(
             tables.warning.c.state.in_(OPEN),
             tables.warning.c.kind != Kind.CANCEL.value,
@@ -128,8 +129,8 @@ async def same_subject(conn: AsyncConnection, agency: str, alert: Alert) -> list
         )
         .order_by(tables.warning.c.id)
     )
-    warnings = [Warning(*row) for row in await conn.execute(query)]
-    return [(one, await warning_alert(conn, one)) for one in warnings]
+    rows = await conn.execute(query)  # one question for all: a busy hour has hundreds
+    return [(Warning(*row[:-2]), Alert.model_validate(row.body | (row.changes or {}))) for row in rows]
 
 
 async def find_first(conn: AsyncConnection, places: Places, agency: str, alert: Alert, extent: Extent) -> Warning | None:
