@@ -196,6 +196,8 @@ class Settings(BaseSettings):
     signing_key: SecretStr | None = None
     signing_certificate: str | None = None
     kafka: str | None = Field(default=None, pattern=r"^[^\s,:/]+:[0-9]+(,[^\s,:/]+:[0-9]+)*$")
+    canary: str = Field(default="", pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$")
+    canary_drill: str = ""
     door_levels: tuple[Level, ...] = (Level.RED, Level.ORANGE)
     weights: dict[Indicator, Annotated[float, Field(ge=0, le=100)]] = Field(default_factory=default_weights)
     kafka_prefix: str = Field(default="warnhub", pattern=r"^[A-Za-z0-9._-]{1,100}$")

@@ -5,6 +5,7 @@ from warnhub.plan.audience import Places
 from warnhub.plan.planner import Planner
 from warnhub.plan.policy import Policy
 from warnhub.response.action import Action
+from warnhub.response.canary import Canary
 from warnhub.response.patrol import Patrol
 from warnhub.response.proposing import Proposer
 from warnhub.response.responder import Responder
@@ -22,4 +23,5 @@ def make_responder(
     proposer = Proposer(settings, places, policies)
     runs = Runs(proposer)
     watch = Watch(store, proposer)
-    return Responder(store, Action(store, frozenset(settings.door_levels)), patrol, runs, watch)
+    canary = Canary(store, proposer, settings.canary, settings.canary_drill)
+    return Responder(store, Action(store, frozenset(settings.door_levels)), patrol, runs, watch, canary)

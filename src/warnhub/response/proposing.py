@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from warnhub.alert import Alert, Area, Code, Kind, Level, Original, Parameter, Reference, Status, Text
+from warnhub.alert import Alert, Area, Code, Kind, Level, Original, Parameter, Reference, Scope, Status, Text
 from warnhub.config import Settings
 from warnhub.hazards import hazard_class
 from warnhub.plan.audience import Places
@@ -34,6 +34,7 @@ class Draft:
     drill: str | None = None
     life: timedelta = LIFE
     facts: Sequence[Parameter] = field(default=())
+    scope: Scope = Scope.PUBLIC
 
 
 @dataclass(slots=True)
@@ -61,6 +62,8 @@ class Proposer:
             areas=[self.area(draft.codes)],
             texts=[Text(headline=draft.headline, description=draft.description, instruction=draft.instruction)],
             parameters=list(draft.facts) + ([Parameter(name="drill", value=draft.drill)] if draft.drill else []),
+            scope=draft.scope,
+            restriction="值班人员 / duty only" if draft.scope is Scope.RESTRICTED else "",
             original=Original(form="desk", note=draft.why),
         )
         version = max(self.policies)

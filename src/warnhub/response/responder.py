@@ -9,6 +9,7 @@ from warnhub.alert import Problem
 from warnhub.bus.signals import Bus, wait_for
 from warnhub.desk import Refusal
 from warnhub.response.action import Action
+from warnhub.response.canary import Canary
 from warnhub.response.patrol import Patrol
 from warnhub.response.plans import load_plans
 from warnhub.response.runs import Runs
@@ -31,6 +32,7 @@ class Responder:
     patrol: Patrol
     runs: Runs
     watch: Watch
+    canary: Canary
 
     async def planned(self, key: str, data: dict[str, Any]) -> None:
         """A warning has its audience; told again, nothing is done twice."""
@@ -56,6 +58,7 @@ class Responder:
         """Everything that is due now: plans whose onset is near, late assignments, what is over; gives how much there was."""
         await self.reload()
         await self.watch.read_messages()
+        await self.canary.tick()
         if not await self.is_due():
             return 0
         async with self.store.write() as tx:
