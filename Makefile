@@ -5,7 +5,7 @@ WITHOUT ?=
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check screenshots bench corpus fuzz install setup clean
+.PHONY: help demo test stories check screenshots bench corpus fuzz install setup clean
 
 help: ## 列出命令 / this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -17,6 +17,10 @@ demo: ## 演示:虚构县、模拟运营商、一次红色预警 / the main job 
 test: ## 检查与全部测试 / the checks and every test, on a real PostgreSQL, MQTT broker and Chromium; ARGS="tests/unit -k cap"
 	@scripts/setup.sh test "$(WITHOUT)"
 	@exec scripts/test.sh $(ARGS)
+
+stories: ## 全部故事,单机与多机各一遍 / every story, embedded and scaled out on PostgreSQL and Kafka; `make test` plays some of the second
+	@scripts/setup.sh test "chromium fonts"
+	@PATH=$$PWD/.venv/bin:$$PATH:/usr/sbin:/usr/local/sbin exec pytest tests/story --every-story $(ARGS)
 
 check: ## 静态检查 / lint, form, types, import contracts, drift of the published schemas
 	@scripts/setup.sh test "postgresql mosquitto chromium fonts axe"

@@ -8,6 +8,11 @@ from broker import Broker, serve_broker
 from postgres import Server, find_programs, serve_postgres
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a run may ask for."""
+    parser.addoption("--every-story", action="store_true", help="play every story scaled out too, not only the chosen ones")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A real PostgreSQL, for the whole session."""

@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -51,6 +51,7 @@ class Server:
     def __init__(self, port: int) -> None:
         self.port = port
         self.spare: list[str] = []
+        self.restart: Callable[[], None] = lambda: None
 
     def url(self, name: str) -> str:
         """As WarnHub is told it."""
@@ -105,7 +106,15 @@ def serve_postgres(programs: Path) -> Iterator[Server]:
         initdb = unprivileged(str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8")
         subprocess.run([*initdb, "--locale=C.UTF-8"], check=True, capture_output=True, cwd=folder)
         options = f"-p {server.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= {OPTIONS}"
-        subprocess.run([*control, "-w", "-l", str(folder / "log"), "-o", options, "start"], check=True, cwd=folder)
+        start = [*control, "-w", "-l", str(folder / "log"), "-o", options, "start"]
+        subprocess.run(start, check=True, cwd=folder)
+
+        def restart() -> None:
+            """Stop it under whoever uses it, and start it again."""
+            subprocess.run([*control, "-w", "-m", "fast", "stop"], check=True, cwd=folder)
+            subprocess.run(start, check=True, cwd=folder)
+
+        server.restart = restart
         try:
             asyncio.run(server.migrate())
             yield server

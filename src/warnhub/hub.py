@@ -313,4 +313,6 @@ async def run_hub(hub: Hub) -> AsyncIterator[Hub]:
         with contextlib.suppress(asyncio.CancelledError):
             await engine
         await hub.clock.give_back(hub.worker.node)
+        for line in hub.worker.lines.values():
+            await line.throttle.give_back()
         await hub.close()

@@ -32,7 +32,7 @@ async def test_a_wrong_key_stops_the_provider_and_fails_nobody(visit: Opener) ->
         async with town.hub.store.write() as tx:
             provider = await close_incident(tx, incident, "zhang")
         assert provider == "sms.aliyun"
-        town.hub.worker.resume(provider)
+        town.hands.worker.resume(provider)
         before = len(town.watchman.taken["twilio"])
         await reaches_all_by(town, "k-3", TOWNS[2], "sms.aliyun")
         assert len(town.watchman.taken["twilio"]) == before

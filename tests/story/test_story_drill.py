@@ -91,7 +91,7 @@ async def test_without_a_list_nobody_is_reached(town: Town, status: str) -> None
 async def test_a_forged_delivery_stops_at_the_gate(town: Town) -> None:
     """Somebody who is not on the list stands in the ledger, in a batch that waits, with all counts right."""
     await enlist(town)
-    town.hub.worker.draining = True
+    town.hands.worker.draining = True
     uid = await town.release(make_alert("d-3", status="exercise", life=timedelta(hours=1)))
 
     async def planned() -> bool:
@@ -99,7 +99,7 @@ async def test_a_forged_delivery_stops_at_the_gate(town: Town) -> None:
 
     await town.until(planned, "planned")
     victim = await forge(town, uid)
-    town.hub.worker.draining = False
+    town.hands.worker.draining = False
     found = await town.settle(uid)
     assert town.heard(victim) == []
     state = await town.number("SELECT state FROM delivery WHERE recipient_id = :r", r=victim)

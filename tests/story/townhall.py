@@ -1,5 +1,7 @@
 """A town to play stories in: the whole application on a real socket, its carriers on theirs, a small county in SQLite.
 
+Scaled out, the county is in PostgreSQL, and a server and a worker share nothing but it and a Kafka broker.
+
 Everything runs in real time; what a story waits for it asks for until a deadline, and every town is audited before it closes.
 """
 
@@ -20,13 +22,16 @@ from typing import Any
 
 import httpx
 import uvicorn
+from broker import Broker
+from postgres import Server as Postgres
 from sqlalchemy import text
 
 from warnhub.alert import Level
 from warnhub.app import create_app
+from warnhub.bus.kafka import KafkaBus
 from warnhub.config import Settings, load_settings
 from warnhub.crypto import KeyRing, make_key
-from warnhub.hub import Hub, make_hub
+from warnhub.hub import Hub, make_hub, run_hub
 from warnhub.monitor.auditor import check_batches, check_ledger
 from warnhub.monitor.summary import Summary
 from warnhub.simulate.aliyun import AliyunCarrier
@@ -85,18 +90,38 @@ rules:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A county in a file, made once and copied for each story, with the keys to it."""
+    """A county in a file, made once and copied for each story, with the keys to it; scaled out, in a database of `server`."""
 
     path: Path
     key: str = field(repr=False)
+    server: Postgres | None = None
+    broker: Broker | None = None
     agencies: dict[str, str] = field(repr=False, default_factory=dict)
     tokens: dict[str, str] = field(repr=False, default_factory=dict)
 
+    @contextlib.asynccontextmanager
+    async def copy(self, folder: Path) -> AsyncIterator[dict[str, Any]]:
+        """A copy for one story, as the settings that lead to it."""
+        if self.server is None or self.broker is None:
+            yield {"database_url": f"sqlite:///{shutil.copy(self.path, folder / 'warnhub.sqlite3')}"}
+            return
+        name = await self.server.make(self.path.name)
+        prefix = self.broker.unique("story")
+        yield {
+            "database_url": self.server.url(name),
+            "kafka": self.broker.address,
+            "kafka_prefix": prefix,
+            "kafka_partitions": 2,
+        }
+        await self.server.drop(name)
 
-async def build_base(path: Path) -> Base:
+
+async def build_base(path: Path, server: Postgres | None = None, broker: Broker | None = None) -> Base:
     """1,200 residents and 86 who answer for them, four agencies, two officers, the stories' policy as version 2."""
-    base = Base(path, make_key())
-    store = Store(f"sqlite:///{path}")
+    if server is not None:
+        path = Path(await server.make())
+    base = Base(path, make_key(), server, broker)
+    store = Store(server.url(path.name) if server else f"sqlite:///{path}")
     await upgrade_store(store)
     await load_county(store, KeyRing(base.key), 1_200)
     await load_policies(store)
@@ -212,7 +237,8 @@ class Watchman:
 
 @dataclass(slots=True)
 class Town:
-    """What a story works with. `hub` is the running system, replaced by `restart`."""
+    """What a story works with. `hub` is the running system, replaced by `restart`; `hands` is where its work is done: itself,
+    or, scaled out, another that is as a process of its own."""
 
     base: Base
     settings: Settings
@@ -222,12 +248,17 @@ class Town:
     http: httpx.AsyncClient
     owners: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set), repr=False)
     hub: Hub = field(init=False)
+    hands: Hub = field(init=False)
     stage: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
     async def start(self) -> None:
-        """Run the application, as `warnhub serve` does."""
+        """Run the application, as `warnhub serve` does, and scaled out a worker, as `warnhub worker` does."""
         place = socket.create_server((HOST, self.settings.port))
-        self.hub = await make_hub(self.settings)
+        self.hub = self.hands = await make_hub(self.settings)
+        if self.settings.scaled:
+            self.hands = await make_hub(self.settings, works=True)
+            await self.stage.enter_async_context(run_hub(self.hands))
+            await joined(self.hands)
         await self.stage.enter_async_context(serving(self.settings, self.hub, place))
         if not self.owners:
             async with self.hub.store.read() as conn:
@@ -300,7 +331,8 @@ class Town:
         return int((await self.ask(query, **bind))[0][0] or 0)
 
     async def until(self, reached: Callable[[], Awaitable[bool]], what: str, seconds: float = 15.0) -> None:
-        """Wait until something is so."""
+        """Wait until something is so; twice as long where several processes' work is on one machine."""
+        seconds *= 1 + self.settings.scaled
         end = time.monotonic() + seconds
         while not await reached():
             if time.monotonic() > end:
@@ -361,6 +393,7 @@ class Town:
     async def audit(self) -> None:
         """Planned = sum of states, everywhere; every chain whole; nothing buried; the engine still runs."""
         assert self.hub.running, "the engine broke"
+        assert self.hands.running, "the worker broke"
         async with self.hub.store.read() as conn:
             warnings = (await conn.execute(text("SELECT id, uid FROM warning"))).all()
             for number, uid in warnings:
@@ -393,6 +426,14 @@ def check_sums(found: Summary, deliveries: int, people: int) -> None:
         beside = funnel.remaining + funnel.failed + funnel.unknown + funnel.suppressed + funnel.stopped
         assert funnel.total == beside + funnel.accepted
         assert funnel.accepted >= funnel.delivered >= funnel.read >= funnel.confirmed >= 0
+
+
+async def joined(hub: Hub, seconds: float = 40.0) -> None:
+    """Wait until a worker reads its part of the topics, so that a story's way is over them."""
+    assert isinstance(hub.bus, KafkaBus)
+    async with asyncio.timeout(seconds):
+        while not hub.bus.joined:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.05)
 
 
 @contextlib.asynccontextmanager
@@ -445,16 +486,16 @@ async def open_town(
 ) -> AsyncIterator[Town]:
     """A town with a copy of the county. `policy` is put in force as version 3; `providers` changes single settings of some;
     the loudspeakers are there if a broker listens at port `mqtt`. `started` False: the story runs the application itself."""
-    database = Path(shutil.copy(base.path, folder / "warnhub.sqlite3"))
-    if policy:
-        store = Store(f"sqlite:///{database}")
-        async with store.write() as tx:
-            await add_policy(tx, policy, "story", "of this story")
-        await store.close()
     with socket.create_server((HOST, 0)) as place:
         port = place.getsockname()[1]
     scene = make_scene(f"http://{HOST}:{port}")
     async with contextlib.AsyncExitStack() as stack:
+        place_of = await stack.enter_async_context(base.copy(folder))
+        if policy:
+            store = Store(place_of["database_url"])
+            async with store.write() as tx:
+                await add_policy(tx, policy, "story", "of this story")
+            await store.close()
         carriers = {name: make_carrier(name, plan) for name, plan in carriers_plan(scene).carriers.items()}
         scene.ports.update(await stack.enter_async_context(playing(carriers)), mqtt=mqtt)
         known = provider_settings(scene)
@@ -462,7 +503,7 @@ async def open_town(
             del known["loudspeaker.mqtt"]
         chosen = {name: section | dict((providers or {}).get(name, {})) for name, section in known.items()}
         settings = load_settings(
-            database_url=f"sqlite:///{database}",
+            **place_of,
             secret_key=base.key,
             public_url=scene.base,
             port=port,

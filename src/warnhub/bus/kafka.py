@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -33,6 +33,16 @@ LEAVE = 1.5
 log = structlog.get_logger(__name__)
 
 
+class Aside(NamedTuple):
+    """An entry that came without a broker, as a record."""
+
+    topic: str
+    value: bytes
+    key: bytes
+    offset: int
+    partition: int = -1
+
+
 class KafkaBus(Bus, ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """One process's bus among others'. `run` works on entries; `helpers` are for every process, also one that does not."""
 
@@ -41,6 +51,9 @@ class KafkaBus(Bus, ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self.settings = settings
         self.places = {lane: asyncio.Semaphore(PLACES) for lane in WORK}
         self.parts: dict[TopicPartition, Part] = {}
+        self.aside = Part(self.work)
+        self.parted: list[Part] = []
+        self.joined = False
         self.consumer: Any = None
         self.forgotten = asyncio.Event()
         self.relay = Relay(store, settings, self.signal("outbox"), self.forgotten.set)
@@ -56,15 +69,19 @@ class KafkaBus(Bus, ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         return {"relay": self.relay.run, "wakes": self.wakes.run}
 
     async def run(self) -> None:
-        """Work on entries until cancelled; a broker that is away is waited for."""
-        while True:
-            try:
-                await ensure_topics(self.settings)
-                self.forgotten.clear()
-                await self.consume()
-            except KafkaError as error:
-                log.warning("bus.waits", error=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(1.0)
+        """Work on entries until cancelled; a broker that is away is waited for, and gone without."""
+        self.relay.stand_in = self.take_aside
+        try:
+            while True:
+                try:
+                    await ensure_topics(self.settings)
+                    self.forgotten.clear()
+                    await self.consume()
+                except KafkaError as error:
+                    log.warning("bus.waits", error=f"{type(error).__name__}: {error}")
+                    await asyncio.sleep(1.0)
+        finally:
+            await asyncio.gather(*(part.give_up(LEAVE) for part in (self.aside, *self.parted)))
 
     async def consume(self) -> None:
         """As one of the group, until the broker turns out to have forgotten us."""
@@ -84,10 +101,20 @@ class KafkaBus(Bus, ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             await self.consumer.start()
             await self.read()
         finally:
-            await self.on_partitions_revoked(list(self.parts), 0.2)
-            with suppress(TimeoutError, KafkaError):
+            self.joined = False
+            self.parted = [part for part in (*self.parted, *self.parts.values()) if part.open]
+            with suppress(TimeoutError):
                 async with asyncio.timeout(LEAVE):
-                    await self.consumer.stop()
+                    await self.commit(list(self.parts))
+            self.parts.clear()
+            await leave_group(self.consumer)
+
+    async def take_aside(self, topic: str, value: bytes, key: bytes) -> Any:
+        """An entry from the relay's own hand, while there is no broker to carry it."""
+        self.aside.add(Aside(topic, value, key, self.aside.seen + 1))
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
 
     async def read(self) -> None:
         """Hand records to their partitions, and commit what is done."""
@@ -123,6 +150,7 @@ class KafkaBus(Bus, ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
 
     async def on_partitions_revoked(self, revoked: Any, seconds: float = 3.0) -> None:
         """They become somebody else's: finish what has begun, and say how far it came."""
+        self.joined = False
         parts = [self.parts[place] for place in revoked if place in self.parts]
         await asyncio.gather(*(part.give_up(seconds) for part in parts))
         with suppress(TimeoutError):
@@ -133,6 +161,7 @@ class KafkaBus(Bus, ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         """Ours from now on."""
+        self.joined = True
         log.info("bus.assigned", partitions=len(assigned))
 
     async def work(self, record: Any) -> None:
@@ -217,6 +246,23 @@ class KafkaBus(Bus, ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
                 )
         except (KafkaError, TimeoutError) as error:
             log.warning("bus.dead_not_told", error=f"{type(error).__name__}: {error}")
+
+
+async def leave_group(consumer: Any) -> None:
+    """Stop a consumer. Where the broker is slow to let us go (amid a join) we hang up: our partitions become others'
+    when our session ends. aiokafka has no such way of its own, so its parts are closed here one by one."""
+    with suppress(TimeoutError, KafkaError):
+        async with asyncio.timeout(LEAVE):
+            await consumer.stop()
+            return
+    coordinator, fetcher, client = consumer._coordinator, consumer._fetcher, consumer._client
+    if coordinator is not None:
+        coordinator._coordination_task.cancel()
+        await coordinator._stop_heartbeat_task()
+        await coordinator._stop_commit_offsets_refresh_task()
+    if fetcher is not None:
+        await fetcher.close()
+    await client.close()
 
 
 def source_of(record: Any) -> str:

@@ -5,6 +5,7 @@ broker has lost is sent again after `AGAIN`, twice as long each time. Of one key
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -25,6 +26,7 @@ PART = 500
 AGAIN = 30.0
 LONGEST = 7
 """Doublings of the time after which an entry is sent again: an hour at most."""
+Send = Callable[..., Awaitable[Awaitable[Any]]]
 log = structlog.get_logger(__name__)
 
 
@@ -36,6 +38,8 @@ class Relay:
         self.settings = settings
         self.wake = wake
         self.made = made
+        self.before = False
+        self.stand_in: Send | None = None
         self.again = AGAIN
         self.poll = 0.5
 
@@ -43,15 +47,28 @@ class Relay:
         """Move entries until cancelled; a broker or a database that is away is waited for."""
         while True:
             try:
-                if await ensure_topics(self.settings) and self.made:
+                if await ensure_topics(self.settings) and self.before and self.made:
                     self.made()
+                self.before = True
                 async with AIOKafkaProducer(
                     bootstrap_servers=self.settings.kafka, acks="all", request_timeout_ms=5_000, metadata_max_age_ms=10_000
                 ) as producer:
                     await self.move_all(producer)
             except (KafkaError, *TROUBLE) as error:
                 log.warning("relay.waits", error=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(1.0)
+                await self.go_without()
+
+    async def go_without(self, seconds: float = 1.0) -> None:
+        """A while without the broker: a worker beside us takes the entries from our hand, so that red is planned."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.wake.clear()
+            try:
+                moved = await self.move(self.stand_in) if self.stand_in else 0
+            except TROUBLE:
+                moved = 0
+            if not moved:
+                await wait_for(self.wake, seconds / 4)
 
     async def move_all(self, producer: Any) -> None:
         """Move until something breaks."""
@@ -60,7 +77,7 @@ class Relay:
             if not await self.move(producer.send):
                 await wait_for(self.wake, self.poll)
 
-    async def move(self, send: Callable[..., Awaitable[Awaitable[Any]]]) -> int:
+    async def move(self, send: Send) -> int:
         """One part: claimed, sent, acknowledged by the broker, marked; gives how many."""
         async with self.store.read() as conn:
             now = await self.store.now(conn)

@@ -56,8 +56,8 @@ def read_entry(value: bytes | None) -> Entry:
 
 
 async def ensure_topics(settings: Settings, wanted: Sequence[str] = ()) -> list[str]:
-    """Make the topics that are not there (the bus's own unless told), with `kafka_partitions`; gives their names. Others'
-    partitions are left alone."""
+    """Make the topics that are not there (the bus's own unless told), with `kafka_partitions`; gives those that we made.
+    Others' partitions are left alone."""
     wanted = wanted or [*work_topics(settings.kafka_prefix), f"{settings.kafka_prefix}.{DEAD}"]
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=5_000)
     await admin.start()
@@ -67,10 +67,13 @@ async def ensure_topics(settings: Settings, wanted: Sequence[str] = ()) -> list[
         answer = await admin.create_topics(made) if made else None
     finally:
         await admin.close()
+    ours = []
     for name, code, *_ in answer.topic_errors if answer else ():
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
             raise KafkaError(f"topic {name} could not be made: {error.__name__}")
-    if missing:
-        log.info("kafka.topics_made", topics=missing, partitions=settings.kafka_partitions)
-    return missing
+        if not code:
+            ours.append(name)
+    if ours:
+        log.info("kafka.topics_made", topics=ours, partitions=settings.kafka_partitions)
+    return ours

@@ -34,6 +34,9 @@ class Throttle:
         self.queue: list[tuple[int, int, asyncio.Future[None]]] = []
         self.order = itertools.count()
 
+    async def give_back(self) -> None:
+        """Return what will not be used; nothing where nobody shares."""
+
     def fill(self) -> None:
         """Add what time has brought."""
         now = self.clock()

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from sqlalchemy import text
@@ -21,14 +22,15 @@ from warnhub.dispatch.living import Living
 from warnhub.dispatch.packing import Load, Packer
 from warnhub.dispatch.recording import Outcomes, record, record_all
 from warnhub.dispatch.retry import ATTEMPTS, TURNS, Budget, Turn, retry_wait
+from warnhub.dispatch.sharing import SharedThrottle
 from warnhub.dispatch.throttle import URGENT, Throttle
-from warnhub.dispatch.wordbook import Wordbook
+from warnhub.dispatch.wordbook import Story, Wordbook
 from warnhub.monitor.metrics import BATCHES, HANDED
 from warnhub.port import Bulk, Reason, Receipt, SendError, State
 from warnhub.store.audits import hold_audit
-from warnhub.store.batches import Batch, claim_batch, finish_batch, read_lines, renew_leases
+from warnhub.store.batches import Batch, Line, claim_batch, finish_batch, read_lines, renew_leases
 from warnhub.store.covers import leave_answered
-from warnhub.store.engine import Store
+from warnhub.store.engine import TROUBLE, Store, patiently
 from warnhub.store.group import Group
 from warnhub.store.ledger import Move, advance
 from warnhub.store.states import RANKS, Rank
@@ -87,8 +89,9 @@ class Worker:
         self.living = living
         self.node = node
         self.lease_ms = int(settings.lease_seconds * 1000)
+        self.away = settings.lease_seconds
         self.chance = random.Random()  # noqa: S311 - jitter, not a secret
-        self.lines = {name: Drive(provider, make_throttle(provider)) for name, provider in providers.items()}
+        self.lines = {name: Drive(provider, make_throttle(provider, settings, store)) for name, provider in providers.items()}
         self.draining = False
         self.finished = asyncio.Event()
         self.wakes = {name: asyncio.Event() for name in providers}
@@ -117,8 +120,12 @@ class Worker:
         while True:
             await asyncio.sleep(self.settings.lease_seconds / 3)
             if any(line.running for line in self.lines.values()):
-                async with self.store.write() as tx:
-                    await renew_leases(tx, self.node, self.lease_ms)
+                await patiently(self.keep_leases, self.away)
+
+    async def keep_leases(self) -> None:
+        """Say that we are here."""
+        async with self.store.write() as tx:
+            await renew_leases(tx, self.node, self.lease_ms)
 
     async def drain(self, seconds: float = 8.0) -> None:
         """Take nothing new, and wait for what is in hand."""
@@ -134,15 +141,22 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             while True:
                 wake.clear()
-                if line.stopped and not self.draining:
-                    await self.hand_down(line)
-                while not self.draining and not line.stopped and (lanes := open_lanes(line)):
-                    batch = await self.claim(line, lanes)
-                    if batch is None:
-                        break
-                    line.running += 1
-                    group.create_task(self.process(line, batch), name=f"batch-{batch.id}")
+                try:
+                    await self.fill(line, group)
+                except TROUBLE as error:  # a database that is away ends no batch that is in hand
+                    log.warning("worker.waits", provider=line.provider.name, error=type(error).__name__)
                 await wait_for(wake, 1.0)
+
+    async def fill(self, line: Drive, group: asyncio.TaskGroup) -> None:
+        """Begin with as many batches as there are places for."""
+        if line.stopped and not self.draining:
+            await self.hand_down(line)
+        while not self.draining and not line.stopped and (lanes := open_lanes(line)):
+            batch = await self.claim(line, lanes)
+            if batch is None:
+                break
+            line.running += 1
+            group.create_task(self.process(line, batch), name=f"batch-{batch.id}")
 
     async def hand_down(self, line: Drive) -> None:
         """What comes to a provider after it stopped goes to another of its channel."""
@@ -170,7 +184,7 @@ class Worker:
             await self.send(line, batch)
         except Exception as error:
             log.error("batch.failed", batch=batch.id, provider=batch.provider, error=type(error).__name__, exc_info=error)
-            await self.give_up(batch, error)
+            await patiently(partial(self.give_up, batch, error), self.away)
         finally:
             line.running -= 1
             self.finished.set()
@@ -186,17 +200,21 @@ class Worker:
 
     async def send(self, line: Drive, batch: Batch) -> None:
         """Read, word, hand over, record, and decide what follows."""
-        await self.living.learn(batch.warning)
-        story = await self.wordbook.story(batch.warning)
-        async with self.store.read() as conn:
-            lines = await leave_answered(conn, batch, await read_lines(conn, batch.id))
+        story, lines = await patiently(partial(self.read, batch), self.away)
         tally = Tally({entry.recipient for entry in lines})
         frame = self.packer.frame(story, batch)
         if isinstance(line.provider.adapter, Bulk) and not frame.page:
             rest = await self.send_crowds(line, batch, tally, *self.packer.crowds(story, batch, lines, frame))
         else:
             rest = await self.send_items(line, batch, tally, *self.packer.items(story, batch, lines))
-        await self.conclude(line, batch, tally, rest)
+        await patiently(partial(self.conclude, line, batch, tally, rest), self.away)
+
+    async def read(self, batch: Batch) -> tuple[Story, list[Line]]:
+        """What a batch is about, and for whom; from here on the gate knows its warning."""
+        await self.living.learn(batch.warning)
+        story = await self.wordbook.story(batch.warning)
+        async with self.store.read() as conn:
+            return story, await leave_answered(conn, batch, await read_lines(conn, batch.id))
 
     async def send_crowds(
         self, line: Drive, batch: Batch, tally: Tally, loads: Sequence[Load], moves: Sequence[Move]
@@ -224,7 +242,7 @@ class Worker:
             for done in group:
                 self.judge_one(line, batch, done, tally, told)
             if told.size() >= FLUSH or time.monotonic() - flushed > 0.2:
-                pending.append(asyncio.create_task(self.recorder.put(told)))
+                pending.append(asyncio.create_task(patiently(partial(self.recorder.put, told), self.away)))
                 told, flushed = Outcomes(), time.monotonic()
         await asyncio.gather(*pending)
         return told
@@ -329,9 +347,12 @@ class Worker:
         self.wakes[provider].set()
 
 
-def make_throttle(provider: Provider) -> Throttle:
-    """The limits of a provider's account."""
-    return Throttle(provider.settings.rate, parallel=provider.settings.parallel)
+def make_throttle(provider: Provider, settings: Settings, store: Store) -> Throttle:
+    """The limits of a provider's account, shared with the other workers if there are any."""
+    given = provider.settings
+    if settings.scaled:
+        return SharedThrottle(store, provider.name, given.rate, parallel=given.parallel)
+    return Throttle(given.rate, parallel=given.parallel)
 
 
 def open_lanes(line: Drive) -> Sequence[int]:

@@ -2,21 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import orjson
+import structlog
 from sqlalchemy import URL, Connection, CursorResult, Engine, QueuePool, create_engine, event, insert, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from warnhub.store.tables import outbox
 
-TROUBLE = (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+TROUBLE = (OSError, DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a database that is away, or goes away, makes of a call."""
+OURS = (DataError, IntegrityError, ProgrammingError)
+"""What is no better for being tried again."""
 
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -182,6 +188,20 @@ class Store:
                 engine.dispose()
         else:
             await self.pool.dispose()
+
+
+async def patiently(call: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Call, and twice a second again while the database is away, for `seconds` at most. `call` may be made twice over: its
+    commit may have come through when its answer did not."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return await call()
+        except TROUBLE as error:
+            if isinstance(error, OURS) or time.monotonic() > end:
+                raise
+            log.warning("store.away", error=type(error).__name__)
+            await asyncio.sleep(0.5)
 
 
 def sqlite_engine(url: URL, size: int, begin: str, cache: int, tools: dict[str, Any]) -> Engine:
