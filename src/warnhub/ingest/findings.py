@@ -46,7 +46,7 @@ class Limits:
     max_bytes: int = 8_000_000
     max_alerts: int = 500
     max_elements: int = 100_000
-    max_readings: int = 5_000
+    max_readings: int = 3_000
     max_polygons: int = MAX_POLYGONS
     max_points: int = MAX_POINTS
     zone: str | None = None
