@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from town import MINUTE, County
 
+from warnhub.dispatch.recording import Outcomes, record
 from warnhub.store.batches import Batch, claim_batch, lose_batches, read_lines
 from warnhub.store.ledger import Move, advance
 from warnhub.store.states import Rank
@@ -102,4 +103,16 @@ async def test_what_a_lost_worker_handed_over_is_known_after_all(county: County,
         assert await take(tx, Part(batch.id, "BIZ")) == len(people)
         said = await book(tx.conn, batch)
     assert {row[1] for row in said["rows"]} == {Rank.ACCEPTED}
+    await county.sound(warning)
+
+
+async def test_each_keeps_the_id_of_the_call_that_took_it(county: County, warning: Warning) -> None:
+    """One person was in a call of their own and the others together: whoever is named is recorded before what is left."""
+    batch, people = await residents(county)
+    told = Outcomes(parts=[Part(batch.id, "together")])
+    told.take(batch.id, people[0], "alone")
+    async with county.store.write() as tx:
+        await record(tx, told)
+        said = await book(tx.conn, batch)
+    assert {row[0]: row[4] for row in said["rows"]} == {person: "together" for person in people} | {people[0]: "alone"}
     await county.sound(warning)
