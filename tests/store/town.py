@@ -231,7 +231,8 @@ def make_alert(hand: Hand, identifier: str = "rain-1", **given: Any) -> Alert:
         "effective": now,
         "expires": now + timedelta(hours=6),
         "areas": [Area(name="云溪镇", codes=[Code(value=code) for code in codes])],
-        "texts": [Text(headline="云岭县气象台发布暴雨红色预警")],
+        # Its own words: the same again within six hours would be a re-issue, told to nobody.
+        "texts": [Text(headline="云岭县气象台发布暴雨红色预警", description=f"第 {identifier} 次险情")],
         "original": Original(form="native"),
     }
     return Alert.model_validate(values | given)

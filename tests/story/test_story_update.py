@@ -12,15 +12,18 @@ SLOW = {"wechat.template": {"rate": 40, "parallel": 20}, "sms.aliyun": {"paralle
 CHANGED = "更新|由黄色升级"
 NEW = "橙色|[Oo]rang"
 CODE = "99012341600000"
+CROSSED = {"rings": [[[109.0, 30.0], [109.1, 30.1], [109.1, 30.0], [109.0, 30.1], [109.0, 30.0]]]}
+"""A ring that crosses itself: a person must look at what says so."""
+
 STRANGE: list[tuple[str, dict[str, Any], int, str | None]] = [
     ("other", {}, 201, "held"),
     ("weather", {"sender": "云岭县气象局"}, 201, "held"),
     ("weather", {"status": "test"}, 201, "held"),
-    ("weather", {"references": ["f-1", "f-0"]}, 201, "held"),
+    ("weather", {"references": ["f-0"]}, 201, "held"),
     ("land", {"hazard": "11D01"}, 403, None),
 ]
 """Whose cancel it is, in what it differs from the agency's own, and what becomes of it: another agency's, another sender's,
-a test, one that names an alert nobody knows beside it, one out of scope."""
+a test, one that names an alert nobody knows, one out of scope."""
 
 
 def national(
@@ -149,7 +152,9 @@ async def test_held_cancel_ends_it_once_it_is_released(town: Town) -> None:
     uid = await town.release(make_alert("h-1", **given))
     await town.settle(uid)
     told = places(town.watchman.messages())
-    held = (await town.post(make_alert("h-2", kind="cancel", references=["h-1", "h-0"], **given))).json()
+    crossed = {"name": "城关街道", "codes": [{"value": TOWNS[0]}], "polygons": [CROSSED]}
+    body = make_alert("h-2", kind="cancel", references=["h-1"], more={"areas": [crossed]}, **given)
+    held = (await town.post(body)).json()
     assert (held["state"], await state_of(town, uid)) == ("held", "released")
     assert (await town.act(held["warning"], "release")).json()["state"] == "released"
     assert await state_of(town, uid) == "cancelled"
