@@ -76,7 +76,7 @@ def read_rows(reader: Iterator[Sequence[str]], above: int, most: int) -> Table:
         if not any(cell.strip() for cell in cells):
             continue
         if len(rows) >= most:
-            raise Unreadable("TOO_MANY_ELEMENTS", f"most {most} rows")
+            raise Unreadable("TOO_MANY_READINGS", f"most {most} rows")
         line = above + getattr(reader, "line_num", len(rows) + 2)
         rows.append(Row(line, {name: cell.strip() for name, cell in zip(headers, cells, strict=False) if name}))
     return Table(headers, rows)
