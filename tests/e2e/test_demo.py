@@ -8,6 +8,14 @@ import sys
 
 import pytest
 
+HEEDFUL = """
+import signal
+from warnhub.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+"""What a shell starts in the background is deaf to Ctrl-C, and so is what that starts."""
+
 
 async def test_the_demonstration_runs_the_main_job() -> None:
     """A county of a thousand: everybody is accounted for, nothing is left over, somebody has confirmed."""
@@ -27,7 +35,7 @@ async def test_the_demonstration_runs_the_main_job() -> None:
 
 async def test_it_ends_when_told() -> None:
     """Ctrl-C in the middle of it: it ends soon, quietly, and leaves no child behind."""
-    command = [sys.executable, "-m", "warnhub", "demo", "--residents", "1000", "--no-voice"]
+    command = [sys.executable, "-c", HEEDFUL, "demo", "--residents", "1000", "--no-voice"]
     child = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True
     )

@@ -68,7 +68,7 @@ async def settled(store: Store) -> bool:
         row = (
             await conn.execute(
                 text(
-                    "SELECT (SELECT count(*) FROM warning WHERE planned_at IS NULL) AS unplanned, "
+                    "SELECT (SELECT count(*) FROM warning WHERE state = 'released' AND planned_at IS NULL) AS unplanned, "
                     "(SELECT count(*) FROM batch WHERE state IN (0, 1)) AS busy, "
                     "(SELECT count(*) FROM outbox) AS entries, "
                     "(SELECT count(*) FROM timer WHERE kind = 'resolve') AS open"

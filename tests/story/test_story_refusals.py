@@ -138,6 +138,7 @@ async def test_a_caller_who_hangs_up(town: Town, caplog: pytest.LogCaptureFixtur
         writer.write(f"{head}content-type: application/json\r\ncontent-length: 100\r\n\r\n{{".encode())
         await writer.drain()
         writer.close()
+        await writer.wait_closed()
 
         async def noted() -> bool:
             return any(entry["event"] == "request.abandoned" and entry["path"] == "/v1/alerts" for entry in said)

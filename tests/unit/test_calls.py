@@ -1,6 +1,7 @@
 """What the port gives adapters for their calls: failures told apart, and a token with one owner."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 
@@ -167,7 +168,12 @@ async def test_ready_bytes_arrive_as_they_are(own: httpx.AsyncClient) -> None:
 
 async def test_ready_bytes_that_nobody_hears(own: httpx.AsyncClient, unused: int) -> None:
     """No connection is unreachable, no answer is unknown, no URL is a configuration matter; no secret is in any of them."""
-    async with own, await asyncio.start_server(lambda *_: asyncio.sleep(5), "127.0.0.1", 0) as silent:
+
+    async def hush(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            await reader.read()
+
+    async with own, await asyncio.start_server(hush, "127.0.0.1", 0) as silent:
         port = silent.sockets[0].getsockname()[1]
         rows = [
             (f"http://127.0.0.1:{unused}/{HIDDEN}", Reason.UNREACHABLE),
