@@ -6,8 +6,6 @@ import os
 import signal
 import sys
 
-import pytest
-
 HEEDFUL = """
 import signal
 from warnhub.cli import main
@@ -48,5 +46,30 @@ async def test_it_ends_when_told() -> None:
         said, complaints = await child.communicate()
     assert (child.returncode, said) == (130, b"")
     assert b"Traceback" not in complaints
-    with pytest.raises(ProcessLookupError):
-        os.killpg(child.pid, 0)
+    assert not alive(child.pid)
+
+
+async def test_its_carriers_do_not_outlive_it() -> None:
+    """Killed outright, it cannot end its child; the child sees that it is alone."""
+    command = [sys.executable, "-m", "warnhub", "demo", "--residents", "1000", "--no-voice"]
+    child = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, start_new_session=True
+    )
+    assert child.stderr is not None
+    async with asyncio.timeout(90):
+        while b"/console" not in await child.stderr.readline():
+            assert child.returncode is None
+    child.kill()
+    await child.communicate()
+    async with asyncio.timeout(30):
+        while alive(child.pid):  # noqa: ASYNC110 - a process that is not ours says nothing
+            await asyncio.sleep(0.2)
+
+
+def alive(group: int) -> bool:
+    """Whether a process group has anybody in it."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -42,7 +42,7 @@ async def carriers(
         faults = parse_faults(fault or (), MODELS)
         village = faults.pop("village", played.village)
         played = played.model_copy(update={"faults": played.faults | faults, "village": village})
-        await play_scene(played)
+        await play_scene(played, attached=scene is not None)
     except PlanError as error:
         fail(str(error))
 

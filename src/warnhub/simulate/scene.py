@@ -1,7 +1,7 @@
 """A whole stage: WarnHub's provider settings and the simulated carriers that fit them, with fresh secrets each time."""
 
-import asyncio
 import json
+import os
 import secrets
 import socket
 from collections.abc import Iterable, Mapping
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import BaseModel, Field
 
+from warnhub.bus.signals import wait_for
 from warnhub.simulate.broker import serve_broker
 from warnhub.simulate.carrier import Faults
 from warnhub.simulate.carriers import CARRIERS, CarrierPlan, CarriersPlan, make_carrier, served, stop_signals
@@ -184,8 +185,8 @@ def carriers_plan(scene: Scene) -> CarriersPlan:
     return CarriersPlan(carriers=plans)
 
 
-async def play_scene(scene: Scene, ready: asyncio.Event | None = None, stop: asyncio.Event | None = None) -> None:
-    """Run everything on the stage until `stop`, or until the process is told to end."""
+async def play_scene(scene: Scene, *, attached: bool = False) -> None:
+    """Run everything on the stage until the process is told to end; `attached`: or until the process that began it is gone."""
     plan = carriers_plan(scene)
     folk = Townsfolk(scene.share)
     async with AsyncExitStack() as stack:
@@ -202,8 +203,8 @@ async def play_scene(scene: Scene, ready: asyncio.Event | None = None, stop: asy
                 HOST, scene.ports["mqtt"], scene.speakers, faults=scene.village, pace=scene.pace, gateways=groups
             )
             await stack.enter_async_context(village)
-        ended = stop or stack.enter_context(stop_signals())
-        if ready:
-            ready.set()
+        ended = stack.enter_context(stop_signals())
         print(json.dumps({"ready": {name: scene.url(name) for name in CARRIERS}}), flush=True)  # noqa: T201 - its parent waits
-        await ended.wait()
+        parent = os.getppid()
+        while not ended.is_set() and not (attached and os.getppid() != parent):
+            await wait_for(ended, 1)
