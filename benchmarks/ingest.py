@@ -12,16 +12,19 @@ vertices matched to 3,000 grids, 200 times.
 import argparse
 import asyncio
 import contextlib
+import io
 import json
 import math
 import os
 import platform
 import tempfile
 import time
+import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import shapely
@@ -127,12 +130,50 @@ def hydrology(number: int) -> bytes:
     return json.dumps({"sender": "云岭县水文站", "time": alert.sent.isoformat(), "readings": [reading | more]}).encode()
 
 
+def table(number: int) -> bytes:
+    """The same as a table."""
+    at = make_alert(number).sent.isoformat()
+    head = "站码,站名,河名,时间,水位(m),警戒水位,保证水位,影响区划代码"
+    return f"{head}\n6230{number:04},站{number},云溪,{at},26.10,25.50,26.50,{';'.join(CODES)}\n".encode()
+
+
+def geology(number: int) -> bytes:
+    """An alarm of a monitored hazard point."""
+    alarm = {"point": f"990123-D-{number:04}", "hazard": "11D01", "time": make_alert(number).sent.isoformat()}
+    alarm |= {"parameter": "位移", "value": 28.0, "unit": "mm", "thresholds": {"yellow": 10, "orange": 20, "red": 40}}
+    return json.dumps({"sender": "云岭县自然资源局", "alarms": [alarm | {"area_codes": list(CODES)}]}).encode()
+
+
+def listing(number: int) -> bytes:
+    """A public list of one warning."""
+    alert = make_alert(number)
+    entry = {
+        "headline": "云岭县气象台发布暴雨橙色预警/II/严重",
+        "identifier": f"99012341600000_{alert.sent:%Y%m%d%H%M%S}_{number}",
+        "description": alert.texts[0].description,
+        "sendTime": f"{alert.sent.astimezone(ZoneInfo(ZONE)):%Y-%m-%d %H:%M:%S}",
+    }
+    return json.dumps({"alertData": [entry]}).encode()
+
+
+def package(number: int) -> bytes:
+    """The national profile in a package."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("alert.xml", national(number))
+    return held.getvalue()
+
+
 FORMS: dict[str, tuple[str, Callable[[int], bytes]]] = {
     "native": ("application/json", native),
     "cap": ("application/cap+xml", lambda number: write_cap(make_alert(number), ZONE)),
     "national": ("application/xml", national),
     "geojson": ("application/geo+json", geojson),
     "hydrology": ("application/json", hydrology),
+    "table": ("text/csv", table),
+    "geology": ("application/json", geology),
+    "list": ("application/json", listing),
+    "package": ("application/zip", package),
 }
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MAX_POLYGONS = 1_000
+MOST_SHAPES = 100_000  # what the schema can hold at all; what is taken is `limits.max_polygons`
 MAX_POINTS = 50_000
 
 
@@ -159,8 +160,8 @@ class Area(Model):
 
     name: str = Field(default="", max_length=2_000)
     codes: list[Code] = Field(default_factory=list, max_length=5_000)
-    polygons: list[Polygon] = Field(default_factory=list, max_length=MAX_POLYGONS)
-    circles: list[Circle] = Field(default_factory=list, max_length=MAX_POLYGONS)
+    polygons: list[Polygon] = Field(default_factory=list, max_length=MOST_SHAPES)
+    circles: list[Circle] = Field(default_factory=list, max_length=MOST_SHAPES)
     altitude: float | None = None
     ceiling: float | None = None
 
@@ -248,7 +249,7 @@ class Alert(Model):
     effective: Moment
     onset: Moment | None = None
     expires: Moment
-    areas: list[Area] = Field(default_factory=list, max_length=MAX_POLYGONS)
+    areas: list[Area] = Field(default_factory=list, max_length=MOST_SHAPES)
     texts: list[Text] = Field(default_factory=list, max_length=30)
     parameters: list[Parameter] = Field(default_factory=list, max_length=500)
     spoken: list[Spoken] = Field(default_factory=list, max_length=30)

@@ -70,6 +70,26 @@ def test_words_for_a_channel_are_what_that_channel_says_and_no_other() -> None:
     assert said["loudspeaker"][:4] in spoken
 
 
+def test_a_short_message_has_the_room_of_its_alphabet() -> None:
+    """615 characters of Chinese, 1,395 of Latin letters; one letter beyond the alphabet decides."""
+
+    def said(text: str) -> Verdict:
+        return read(
+            swap(
+                SHORT,
+                "<methodName>LED</methodName><message>大风蓝色预警继续生效。",
+                f"<methodName>SMS</methodName><message>{text}",
+            )
+        )
+
+    at = "/alert[1]/code[1]/method[1]/message[1]"
+    for text in ("雨" * 616, "a" * 1_396, "a" * 615 + "雨", "`" * 616):
+        assert places(said(text), "MESSAGE_TOO_LONG") == [at]
+        assert said(text).gate is Gate.HOLD
+    for text in ("雨" * 615, "a" * 1_395):
+        assert places(said(text), "MESSAGE_TOO_LONG") == []
+
+
 def test_named_numbers_are_neither_used_nor_shown() -> None:
     verdict = read(SHORT)
     assert "AUDIENCE_IGNORED" in rules(verdict)

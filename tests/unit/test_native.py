@@ -157,6 +157,9 @@ def test_points_are_counted_first() -> None:
     body = json.dumps(BASE | {"areas": area(polygons=[{"rings": [SQUARE]}] * 3)}).encode()
     assert rules(read_alerts(body, limits=Limits(max_points=14))[0]) == ["GEOMETRY_TOO_LARGE"]
     assert rules(read_alerts(body, limits=Limits(max_polygons=2))[0]) == ["GEOMETRY_TOO_LARGE"]
+    many = json.dumps(BASE | {"areas": area(polygons=[{"rings": [SQUARE]}] * 1_100)}).encode()
+    assert rules(read_alerts(many)[0]) == ["GEOMETRY_TOO_LARGE"]
+    assert read_alerts(many, limits=Limits(max_polygons=1_100))[0].gate is Gate.ACCEPT
 
 
 def test_plain_codes_are_a_convenience() -> None:

@@ -23,7 +23,7 @@ from warnhub.ingest.mapping import CODE, UNKNOWN_HAZARD, check_titles, mapping, 
 from warnhub.ingest.places import MOST_CODES, read_circles, read_divisions, read_shapes, too_large, unique
 from warnhub.ingest.references import FOLLOWS, check_references, read_first
 from warnhub.ingest.structure import NATIONAL, check_structure
-from warnhub.ingest.text import HEADLINE, LINE, LONG, SHORT, clean_text
+from warnhub.ingest.text import HEADLINE, LINE, LONG, SHORT, clean_text, message_room
 from warnhub.ingest.times import Span, check_sent, read_moment, settle_span
 from warnhub.ingest.tree import children, place_of, said, words
 
@@ -233,6 +233,8 @@ def read_spoken(root: etree._Element, scope: Scope | None, findings: Findings) -
         name = said(method, "methodName").upper()
         channel = mapping()["methods"].get(name)
         text = clean_text(said(method, "message"), place_of(method, "message"), findings)
+        if channel == "sms" and len(text) > message_room(text):
+            findings.add(place_of(method, "message"), "MESSAGE_TOO_LONG", len(text), f"most {message_room(text)}")
         if not channel:
             findings.add(method, "METHOD_UNKNOWN", name)
         elif text:

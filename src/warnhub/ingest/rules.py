@@ -101,6 +101,7 @@ RULES: dict[str, Rule] = {
     "TEXT_CLEANED": Rule(A, "已去除控制、方向或私用字符", "control, direction or private-use characters taken out"),
     "HTML_REMOVED": Rule(A, "已去除网页标记", "markup taken out"),
     "TEXT_TOO_LONG": Rule(H, "文字过长,已截断", "the text was too long and is cut"),
+    "MESSAGE_TOO_LONG": Rule(H, "短信文字超过该字符集的长度上限", "too long for a short message in this alphabet"),
     "RESTRICTION_MISMATCH": Rule(A, "范围与限制说明不匹配", "scope and restriction do not go together"),
     "INTERNAL_ONLY": Rule(A, "标为内部,按受限处理", "marked internal: read as restricted"),
     "AUDIENCE_IGNORED": Rule(A, "来文指定的号码不采用,由策略决定对象", "numbers in the alert are not used; policy decides"),

@@ -14,6 +14,7 @@ LONG = 20_000
 HEADLINE = 500
 SHORT = 256
 LINE = 2_000
+LATIN, OTHERS = 1_395, 615  # characters of the longest message a phone joins: GSM-7's own, and all others (UCS-2)
 ROOM = 8  # markup may take this many times the room of its words before the rest is cut unread
 
 MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|<!--|<!\[CDATA\[")
@@ -84,6 +85,11 @@ def clean_text(text: str | None, where: Where, findings: Findings, most: int = L
         findings.add(where, "TEXT_TOO_LONG", len(text), f"most {most}")
         words = words[: most - 1].rstrip() + "…"
     return words
+
+
+def message_room(text: str) -> int:
+    """The most characters of a short message in this alphabet: one letter beyond GSM-7 more than halves it."""
+    return LATIN if text.isascii() and "`" not in text else OTHERS
 
 
 def hides(char: str) -> bool:
