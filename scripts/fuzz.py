@@ -81,7 +81,8 @@ def damage_bytes(body: bytes, rng: random.Random, seeds: Sequence[bytes]) -> byt
                 data[at:] = other[cut:]
             case _:
                 data[at : at + 1] = rng.choice((b"", b" ", b'"', b"<", b"0", b"-", b","))
-    return bytes(data[:LONGEST])
+        del data[LONGEST:]
+    return bytes(data)
 
 
 def damage_json(body: bytes, rng: random.Random) -> bytes:
@@ -116,8 +117,8 @@ def damage_xml(body: bytes, rng: random.Random) -> bytes:
         assert name
         inside = rng.choice((b"", b" ", rng.choice(PIECES).replace(b"<", b"&lt;").replace(b"&", b"&amp;"), element))
         fresh = rng.choice((b"", element * rng.choice((2, 40)), b"<%b>%b</%b>" % (name[1], inside, name[1])))
-        body = body.replace(element, fresh, 1)
-    return body[:LONGEST]
+        body = body.replace(element, fresh, 1)[:LONGEST]
+    return body
 
 
 def damage_table(body: bytes, rng: random.Random) -> bytes:
