@@ -16,6 +16,7 @@ from warnhub.alert import Alert, Gate, Kind, Problem, Reference
 from warnhub.ingest.endings import ends_by_update, lifts, said_level, same_reading, same_words
 from warnhub.plan.audience import Extent, Places
 from warnhub.store import gates, tables
+from warnhub.store.agencies import COUNTY
 from warnhub.store.alerts import PART, Kept, find_referenced, milliseconds, to_kept
 from warnhub.store.readings import first_alerts, later_issues
 from warnhub.store.warnings import LIVING, Warning, read_warning, warning_alert, warnings_of
@@ -80,6 +81,7 @@ async def plot_course(conn: AsyncConnection, places: Places, agency: str, alert:
         course.notes += lost
     if course.alert.kind is Kind.CANCEL:
         await check_reissued(conn, course)
+        await check_succeeded(conn, agency, course)
     if course.alert.kind is Kind.ALERT and not course.alert.references:
         course.first = await find_first(conn, places, agency, course.alert, extent)
     return course
@@ -155,6 +157,22 @@ async def check_reissued(conn: AsyncConnection, course: Course) -> None:
     if later:
         message = "该预警其后又以新标识发布,须确认是否一并解除 / it was issued again since: is that over too?"
         course.notes.append(note("references", "REISSUED_SINCE", message, str(len(later)), Gate.HOLD))
+
+
+async def check_succeeded(conn: AsyncConnection, agency: str, course: Course) -> None:
+    """An agency ends what the county's own warning has taken the place of: whether that is over too, a person says."""
+    if agency == COUNTY or not course.referenced:
+        return
+    older = [one.id for one in await warnings_of(conn, course.referenced)]
+    query = select(tables.warning.c.uid).where(
+        tables.warning.c.previous_id.in_(older),
+        tables.warning.c.agency_id == COUNTY,
+        tables.warning.c.kind != Kind.CANCEL.value,
+        tables.warning.c.state == LIVING,
+    )
+    for uid in (await conn.execute(query)).scalars():
+        message = "县级预警已接替该预警,须由值班员决定是否一并解除 / the county's own warning took its place: is that over too?"
+        course.notes.append(note("references", "SUCCEEDED_BY_COUNTY", message, uid, Gate.HOLD))
 
 
 async def not_over(conn: AsyncConnection, alerts: Sequence[int]) -> list[Warning]:

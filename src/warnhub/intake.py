@@ -346,7 +346,9 @@ class Intake:
             await self.end_referenced(tx, warning, alert, actor)
             return
         for old in await find_replaced(tx.conn, self.places, warning, alert):
-            await end_warning(tx, old, "superseded", actor, {"by": warning.uid})
+            stopped = await end_warning(tx, old, "superseded", actor, {"by": warning.uid})
+            said = {"by": warning.uid, "before": old.state, "after": "superseded", "stopped": stopped}
+            await add_audit(tx, actor, "warning.superseded", old.uid, said)
 
     async def end_referenced(self, tx: Tx, warning: Warning, alert: Alert, actor: str) -> None:
         """End what a cancel refers to and what still lives, and clear whom the newest of it told."""

@@ -81,17 +81,20 @@ class Sheet:
     outline: list[str]
     speakers: list[Speaker]
     trail: list[tuple[int, str]]
+    frame: "Frame"
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """How degrees become the map's units."""
+    """How degrees become the map's units: x = (longitude - west) · wide · scale + edge; y = (north - latitude) · scale + edge,
+    which the desk's script turns round where somebody draws."""
 
     west: float
     north: float
     wide: float
     scale: float
     height: float
+    edge: float = EDGE
 
     @classmethod
     def around(cls, box: Sequence[float]) -> "Frame":
@@ -177,6 +180,7 @@ class Atlas:
             [frame.draw(shape) for shape in (outlines(alert) if alert else [])],
             speakers,
             self.trail(centre),
+            frame,
         )
 
     def shape(

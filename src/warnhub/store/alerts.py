@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.alert import Alert, Problem
 from warnhub.store import tables
+from warnhub.store.agencies import COUNTY
 from warnhub.store.engine import Tx, new_id
 
 PART = -1
@@ -133,11 +134,12 @@ def is_part(identifier: str, alert: Alert) -> bool:
 async def find_referenced(conn: AsyncConnection, alert: Alert, agency: str) -> tuple[list[int], list[str]]:
     """(ids of the alerts it refers to, identifiers nobody knows): the same agency's and sender's, in the same status.
 
-    The national profile refers to the first-issued alert only, CAP often to the last: whatever follows from it counts too.
+    The county's own desk may take up what any agency said. The national profile refers to the first-issued alert only, CAP
+    often to the last: whatever follows from it counts too.
     """
     found: dict[int, None] = {}
     unknown: list[str] = []
-    own = "a.sender = :s AND a.status = :t AND a.agency_id = :a"
+    own = "a.sender = :s AND a.status = :t" + (" AND a.agency_id = :a" if agency != COUNTY else "")
     query = text(
         f"WITH RECURSIVE chain (identifier, id) AS (SELECT CAST(:i AS text), CAST(NULL AS bigint) UNION "
         f"SELECT a.identifier, a.id FROM alert a WHERE {own} AND a.identifier = :i UNION "
@@ -145,7 +147,8 @@ async def find_referenced(conn: AsyncConnection, alert: Alert, agency: str) -> t
         f"JOIN alert a ON a.id = r.alert_id WHERE {own}) SELECT id, identifier FROM chain WHERE id IS NOT NULL ORDER BY id"
     )
     for reference in alert.references:
-        bind = {"i": reference.identifier, "s": alert.sender, "t": alert.status.value, "a": agency}
+        sender = reference.sender if agency == COUNTY and reference.sender else alert.sender
+        bind = {"i": reference.identifier, "s": sender, "t": alert.status.value} | ({"a": agency} if agency != COUNTY else {})
         rows = (await conn.execute(query, bind)).all()
         found |= dict.fromkeys(int(row.id) for row in rows if not is_part(row.identifier, alert))
         if not any(row.identifier == reference.identifier for row in rows):

@@ -142,6 +142,126 @@
     show();
   }
 
+  // ------------------------------------------------------------ an area drawn on the map, by pointer or by keyboard alone
+  for (const place of document.querySelectorAll("[data-draw]")) {
+    const svg = place.querySelector("svg");
+    const field = document.querySelector("textarea[name=drawn]");
+    if (!svg || !field) continue;
+    const [west, north, across, down, edge] = place.dataset.draw.split(" ").map(Number);
+    const { width, height } = svg.viewBox.baseVal;
+    const told = place.querySelector("[data-told]");
+    const knob = (name) => place.querySelector(`[data-do=${name}]`);
+    const make = (name, given, parent) => {
+      const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+      for (const [key, value] of Object.entries(given)) made.setAttribute(key, value);
+      return parent.appendChild(made);
+    };
+    const toMap = ([lon, lat]) => [(lon - west) * across + edge, (north - lat) * down + edge];
+    const toEarth = ([x, y]) => [west + (x - edge) / across, north - (y - edge) / down];
+    const layer = make("g", { class: "drawing" }, svg);
+    let open = [];
+    let cross = [width / 2, height / 2];
+    let drawing = false;
+    const say = (key, given = {}) => {
+      told.textContent = Object.entries(given).reduce((text, [name, value]) => text.replace(`{${name}}`, value), place.dataset[key] || "");
+    };
+    const lines = () => field.value.split("\n").filter((line) => line.trim());
+    const read = (line) => line.trim().split(/\s+/).map((pair) => pair.split(",").map(Number)).filter((pair) => pair.length === 2 && pair.every(Number.isFinite));
+    const path = (points) => "M" + points.map((point) => point.map((n) => n.toFixed(1)).join(" ")).join("L");
+    const show = () => {
+      for (const old of svg.querySelectorAll("[data-drawn]")) old.remove();
+      layer.replaceChildren();
+      for (const line of lines()) {
+        const points = read(line).map(toMap);
+        if (points.length > 2) make("path", { class: "drawn-shape", "data-drawn": "", d: path(points) + "z" }, layer);
+      }
+      if (open.length) make("path", { class: "drawn-line", d: path(open) }, layer);
+      open.forEach(([cx, cy], n) => make("circle", { class: n ? "drawn-point" : "drawn-point first", cx, cy, r: n ? 5 : 8 }, layer));
+      if (drawing) make("path", { class: "drawn-cross", d: `M${cross[0] - 14} ${cross[1]}h28M${cross[0]} ${cross[1] - 14}v28` }, layer);
+      knob("back").disabled = !open.length;
+      knob("close").disabled = open.length < 3;
+      svg.classList.toggle("is-drawing", drawing);
+    };
+    const close = () => {
+      if (open.length < 3) return say("sayFew");
+      field.value = [...lines(), open.map((point) => toEarth(point).map((n) => n.toFixed(6)).join(",")).join(" ")].join("\n");
+      say("sayClosed", { n: open.length });
+      open = [];
+      field.closest("details")?.setAttribute("open", "");
+      field.dispatchEvent(new Event("change", { bubbles: true }));
+      show();
+    };
+    const put = (point) => {
+      const [first] = open;
+      if (open.length > 2 && Math.hypot(first[0] - point[0], first[1] - point[1]) < 12) return close();
+      open.push(point);
+      const [lon, lat] = toEarth(point);
+      say("sayPoint", { n: open.length, lon: lon.toFixed(4), lat: lat.toFixed(4) });
+      show();
+    };
+    const turn = (on) => {
+      drawing = on;
+      knob("toggle").setAttribute("aria-pressed", String(on));
+      say(on ? "sayOn" : "sayOff");
+      if (on) {
+        svg.setAttribute("tabindex", "0");
+        svg.setAttribute("role", "application");
+        svg.focus();
+      } else {
+        svg.removeAttribute("tabindex");
+        svg.setAttribute("role", "group");
+      }
+      show();
+    };
+    const acts = {
+      toggle: () => turn(!drawing),
+      back: () => {
+        open.pop();
+        show();
+      },
+      close,
+      clear: () => {
+        open = [];
+        field.value = "";
+        say("sayRemoved");
+        show();
+      },
+    };
+    place.addEventListener("click", (event) => {
+      const name = event.target.closest("[data-do]")?.dataset.do;
+      if (name) acts[name]();
+    });
+    // Before the places hear of it: a point inside a township is not a tick at it.
+    svg.addEventListener("click", (event) => {
+      if (!drawing) return;
+      event.stopPropagation();
+      event.preventDefault();
+      const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+      cross = [Math.min(width, Math.max(0, x)), Math.min(height, Math.max(0, y))];
+      put(cross);
+    }, true);
+    const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    svg.addEventListener("keydown", (event) => {
+      if (!drawing || event.ctrlKey || event.metaKey || event.altKey) return;
+      const move = MOVES[event.key];
+      if (move) {
+        const far = event.shiftKey ? 50 : 5;
+        cross = [Math.min(width, Math.max(0, cross[0] + move[0] * far)), Math.min(height, Math.max(0, cross[1] + move[1] * far))];
+        show();
+      } else if (event.key === "Enter" || event.key === " ") put([...cross]);
+      else if (event.key === "Backspace") acts.back();
+      else if (event.key === "Escape") {
+        turn(false);
+        knob("toggle").focus();
+      } else return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+    field.addEventListener("input", show);
+    for (const tool of place.querySelectorAll("[data-tools]")) tool.hidden = false;
+    show();
+  }
+
   // A browser has six connections for a desk; pages nobody looks at give theirs back.
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   addEventListener("pagehide", close);
