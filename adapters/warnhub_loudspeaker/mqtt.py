@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import httpx
 
-from warnhub.port import ChannelSettings, Outgoing, Reason, Receipt, SendError, Take
+from warnhub.port import ChannelSettings, Outgoing, Reason, Receipt, SendError, Sent, Take
 from warnhub_loudspeaker.audio import Clip, Studio
 from warnhub_loudspeaker.line import Line
 from warnhub_loudspeaker.settings import MqttSettings
@@ -79,7 +79,7 @@ class Mqtt:
         except SendError as error:
             return error
 
-    async def stop(self, sent: Mapping[str, str]) -> Mapping[str, SendError]:
+    async def stop(self, sent: Mapping[str, Sent]) -> Mapping[str, SendError]:
         """Tell each device to be silent about it; one that is off line is told by the broker when it comes back, if it can."""
 
         async def told(reference: str, address: str) -> SendError | None:
@@ -89,7 +89,7 @@ class Mqtt:
                 return error
             return None
 
-        known = {reference: address for reference, address in sent.items() if ADDRESS.fullmatch(address)}
+        known = {reference: one.address for reference, one in sent.items() if ADDRESS.fullmatch(one.address)}
         errors = await asyncio.gather(*(told(*item) for item in known.items()))
         return {reference: error for reference, error in zip(known, errors, strict=True) if error}
 

@@ -33,14 +33,20 @@ def frame_of(language: str) -> str:
     return "zh" if language.lower().startswith("zh") else "en"
 
 
-def write_script(text: str, language: str, voice: str, action: str, wait: int) -> str:
-    """The document of a call: said twice, then the question; a key ends it. `action` is where the key goes, `wait` seconds."""
+def write_script(text: str, language: str, voice: str, action: str, wait: int, audio: str = "") -> str:
+    """The document of a call: said twice, then the question; a key ends it. `action` is where the key goes, `wait` seconds.
+
+    With `audio`, the address of a recording, that is played in place of the text.
+    """
     spoken, frame = ("zh-CN" if frame_of(language) == "zh" else "en-US"), frame_of(language)
     for length in (len(text), 600, 300):
         document = VoiceResponse()
         for _ in range(2):
             gather = Gather(input="dtmf", num_digits=1, timeout=wait, action=action, method="POST")
-            gather.say(text[:length], language=spoken, voice=voice)
+            if audio:
+                gather.play(audio)
+            else:
+                gather.say(text[:length], language=spoken, voice=voice)
             gather.say(ASKED[frame], language=spoken, voice=voice)
             document.append(gather)
         document.say(MISSED[frame], language=spoken, voice=voice)

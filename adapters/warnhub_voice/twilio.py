@@ -1,26 +1,26 @@
 """Twilio Programmable Voice: one call a person, which says the warning and takes a key for an answer.
 
 What became of a call comes later: busy, no answer, a machine, hung up, or heard for as long as counts. A call that was heard is
-read, never confirmed: only a key is a person's answer. There is no key against repeats, so a lost answer stays unknown.
+read, never confirmed: only a key is a person's answer. There is no key against repeats: a call whose answer was lost is looked
+up by the number and the time.
 
 https://www.twilio.com/docs/voice/api/call-resource
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import ClassVar
 
 import httpx
 
-from warnhub.port import Answer, Callback, ChannelSettings, Outgoing, Reason, Receipt, Report, SendError, State, exchange
-from warnhub_voice.calls import MISSED, is_machine, refusal
-from warnhub_voice.lines import Trunk
+from warnhub.port import Answer, Callback, ChannelSettings, Outgoing, Reason, Receipt, Report, SendError, Sent, exchange
+from warnhub_voice.calls import MISSED, ended, is_machine, missed, pick_call, refusal
 from warnhub_voice.script import KEYS, with_query, write_reply, write_script
 from warnhub_voice.settings import VoiceSettings
-from warnhub_voice.signature import Form, signed_form
+from warnhub_voice.signature import signed_form
 
 EVENTS = ("completed",)
-SAID = "said"
+SAID, AMD = "said", "amd"
+PAGE = 50
 
 
 class Twilio:
@@ -31,12 +31,21 @@ class Twilio:
     def __init__(self, settings: VoiceSettings, http: httpx.AsyncClient) -> None:
         self.settings = settings
         self.http = http
-        self.trunk = Trunk(settings.trunk, settings.ring + settings.longest + 30)
-        self.sids: dict[str, str] = {}
 
-    def line(self, lane: int) -> AbstractAsyncContextManager[None]:
-        """A line of the trunk, waited for and held while the call is made."""
-        return self.trunk.hold(lane)
+    @property
+    def lines(self) -> int:
+        """Calls that may be in the air at once."""
+        return self.settings.trunk
+
+    @property
+    def longest(self) -> float:
+        """Seconds after which a call is over, whatever is heard of it."""
+        return self.settings.ring + self.settings.longest + 30
+
+    @property
+    def plays(self) -> bool:
+        """Whether the county's own recording is played."""
+        return self.settings.speech == "county"
 
     async def send(self, message: Outgoing) -> Receipt:
         """Call one number."""
@@ -47,8 +56,6 @@ class Twilio:
         sid = told.get("sid")
         if not isinstance(sid, str) or not sid:
             raise SendError(Reason.UNEXPECTED, "sid", "a yes without a call id")
-        self.trunk.begin(message.reference)
-        self.sids[message.reference] = sid
         return Receipt(sid)
 
     def asked(self, message: Outgoing) -> dict[str, object]:
@@ -58,22 +65,27 @@ class Twilio:
         form: dict[str, object] = {
             "To": message.address,
             "From": settings.caller,
-            "Twiml": write_script(message.text, message.words.language, settings.voice, action, settings.wait),
+            "Twiml": write_script(message.text, message.words.language, settings.voice, action, settings.wait, message.audio),
             "Timeout": settings.ring,
             "TimeLimit": settings.longest,
         }
         if message.callback:
             form |= {"StatusCallback": message.callback, "StatusCallbackEvent": list(EVENTS), "StatusCallbackMethod": "POST"}
-        if settings.machines:
-            form["MachineDetection"] = "Enable"
+        if settings.machines and message.callback:
+            form |= {"MachineDetection": "Enable", "AsyncAmd": "true", "AsyncAmdStatusCallbackMethod": "POST"}
+            form["AsyncAmdStatusCallback"] = with_query(message.callback, f"{AMD}=1")
         return form
 
     async def post(self, path: str, form: Mapping[str, object], address: str) -> Mapping[str, object]:
         """Twilio's yes; raises `SendError`."""
+        return await self.ask("POST", path, address, data=form)
+
+    async def ask(self, method: str, path: str, address: str, **parts: object) -> Mapping[str, object]:
+        """What the account's resource at `path` answers; raises `SendError`."""
         settings = self.settings
         token = settings.auth_token.get_secret_value()
         url = f"{settings.base_url}/2010-04-01/Accounts/{settings.account_sid}/{path}"
-        answer = await exchange(self.http, "POST", url, timeout=settings.timeout, data=form, auth=(settings.account_sid, token))
+        answer = await exchange(self.http, method, url, timeout=settings.timeout, auth=(settings.account_sid, token), **parts)
         try:
             body = answer.json()
         except ValueError:
@@ -84,48 +96,42 @@ class Twilio:
             raise SendError(Reason.UNEXPECTED, str(answer.status_code), "not an answer of Twilio's")
         return body
 
-    async def stop(self, sent: Mapping[str, str]) -> Mapping[str, SendError]:
-        """Hang up: calls of ours that ring or speak, as far as this process made them."""
+    async def find(self, message: Outgoing) -> Receipt | None:
+        """The call to this number since it can have been made first, if there was one."""
+        if message.since is None:
+            raise SendError(Reason.UNKNOWN, "since", "nobody knows when the call can have been made")
+        asked = {"To": message.address, "From": self.settings.caller, "PageSize": PAGE}
+        told = await self.ask("GET", "Calls.json", message.address, params=asked)
+        return pick_call(told, message.since, message.others, self.settings.heard)
+
+    async def stop(self, sent: Mapping[str, Sent]) -> Mapping[str, SendError]:
+        """Hang up: calls of ours that ring or speak, whichever process made them."""
         missed = {}
-        for reference in [one for one in sent if one in self.trunk.calls and one in self.sids]:
+        for reference, one in sent.items():
+            if not one.provider_id:
+                continue
             try:
-                await self.post(f"Calls/{self.sids[reference]}.json", {"Status": "completed"}, sent[reference])
+                await self.post(f"Calls/{one.provider_id}.json", {"Status": "completed"}, one.address)
             except SendError as error:
-                if error.code != "21220":  # it is over by itself
+                if error.code not in {"21220", "20404"}:  # it is over by itself
                     missed[reference] = error
         return missed
 
     def read(self, call: Callback) -> Sequence[Report]:
-        """How a call ended, or a key."""
+        """How a call ended, who answered it, or a key."""
         form = signed_form(call, self.settings.auth_token)
         sid, reference = form.first("CallSid"), call.query.get("ref", "")
         if SAID in call.query:
             digit = form.first("Digits")
             pressed = KEYS.get(digit, "")
             return [Report(f"{sid}:key:{digit}", None, reference, sid, pressed=pressed)] if pressed else []
-        if form.first("CallStatus") not in {"completed", *MISSED}:
-            return []
-        self.trunk.end(reference)
-        self.sids.pop(reference, None)
-        return [self.ended(form, sid, reference)]
-
-    def ended(self, form: Form, sid: str, reference: str) -> Report:
-        """The end of a call."""
-        status, seconds = form.first("CallStatus"), form.first("CallDuration") or form.first("Duration")
-        key, address, length = f"{sid}:{status}", form.first("To"), int(seconds) if seconds.isdecimal() else 0
-        lost = MISSED.get(status) or ("machine" if is_machine(form.first("AnsweredBy")) else "")
-        if lost:
-            detail = f"SIP {form.first('SipResponseCode')}" if form.first("SipResponseCode") else ""
-            return Report(
-                key, State.FAILED, reference, sid, address=address, reason=Reason.UNREACHABLE, code=lost, detail=detail
-            )
-        heard = length >= self.settings.heard
-        state, code = (State.READ, "heard") if heard else (State.DELIVERED, "hung-up")
-        return Report(key, state, reference, sid, address=address, code=code, detail=f"{length} s")
+        if AMD in call.query:
+            return [missed(f"{sid}:machine", reference, sid, "machine")] if is_machine(form.first("AnsweredBy")) else []
+        return [ended(form, sid, reference, self.settings.heard)] if form.first("CallStatus") in {"completed", *MISSED} else []
 
     def answer(self, call: Callback) -> Answer:
         """What the person hears after a key; nothing for a status."""
-        if SAID not in call.query:
+        if SAID not in call.query:  # a status, or who answered
             return Answer(b"<Response/>", "text/xml")
         form = signed_form(call, self.settings.auth_token)
         reply = write_reply(form.first("Digits"), call.query[SAID], self.settings.voice, call.url, self.settings.wait)

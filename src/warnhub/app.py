@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
-from warnhub.api import alerts, feeds, health, hooks, relief, warnings, watch
+from warnhub.api import alerts, feeds, health, hooks, relief, speech, warnings, watch
 from warnhub.api.contract import Described
 from warnhub.api.problems import install_handlers
 from warnhub.config import Settings
@@ -36,8 +36,8 @@ def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> F
     app = Described(title=TITLE, version="1", lifespan=life, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
     install_handlers(app)
     app.add_api_route("/", to_console, include_in_schema=False)
-    for router in (hooks.router, feeds.router, alerts.router, warnings.router, relief.router, watch.router, health.router):
-        app.include_router(router)
+    for part in (hooks, speech, feeds, alerts, warnings, relief, watch, health):
+        app.include_router(part.router)
     return app
 
 

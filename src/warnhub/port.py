@@ -12,7 +12,6 @@ makes a client, never retries by itself, and never decides who is told.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -118,6 +117,9 @@ class Outgoing:
     callback   where the provider should report this message to, or ""
     drill      every text already says so; adapters that have a drill flag on the wire set it
     repeat     times a loudspeaker says it; volume 0–100
+    audio      where the text can be fetched as the county's own recording, for a while; "" where there is none
+    since, others   for who looks it up: when it can have been handed over first, and the provider's ids of this person's other
+               messages
     """
 
     reference: str
@@ -131,6 +133,9 @@ class Outgoing:
     repeat: int = 1
     volume: int = 80
     code: str = ""
+    audio: str = ""
+    since: datetime | None = None
+    others: frozenset[str] = frozenset()
 
     @property
     def text(self) -> str:
@@ -200,7 +205,8 @@ class Report:
     `address` it finds the delivery of a call whose answer, and with it the provider's id, was lost.
     `state` is None for a `reply`: the words a person sent back from `address`. `opt_out` means never again.
     `key` makes a repeat a repeat; it is the same when the provider says the same thing twice. `pressed` is what somebody chose
-    by a key on a call: received, moved, help or cannot; `state` is None then too, and `reference` says who.
+    by a key on a call: received, moved, help or cannot; `state` is None then too, and `reference` says who. `unless` is the key
+    of an earlier report that has said how this message ended: if it was kept, this one moves nothing. `over`: its line is free.
     """
 
     key: str
@@ -216,6 +222,8 @@ class Report:
     reply: str = ""
     opt_out: bool = False
     pressed: str = ""
+    unless: str = ""
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,11 +340,20 @@ class Listens(Protocol):
 
 @runtime_checkable
 class Lines(Protocol):
-    """What is sent takes a line for longer than the call to the provider, and there are only so many."""
+    """What is sent takes one of `lines`, of all workers together, until a report says `over`, at most `longest` seconds."""
 
-    def line(self, lane: int) -> AbstractAsyncContextManager[None]:
-        """Wait for a free line, the urgent lanes first, and hold it while the message is handed over."""
-        ...
+    @property
+    def lines(self) -> int: ...
+    @property
+    def longest(self) -> float: ...
+
+
+@runtime_checkable
+class Plays(Protocol):
+    """It plays `Outgoing.audio` in place of saying the text, where `plays` is so."""
+
+    @property
+    def plays(self) -> bool: ...
 
 
 class Take(Protocol):
@@ -354,12 +371,19 @@ class Devices(Protocol):
         ...
 
 
+class Sent(NamedTuple):
+    """What was handed over; `provider_id` is "" where no answer came."""
+
+    address: str
+    provider_id: str = ""
+
+
 @runtime_checkable
 class Stops(Protocol):
     """What was sent can still be silenced: a loudspeaker that is saying a warning which no longer holds."""
 
-    async def stop(self, sent: Mapping[str, str]) -> Mapping[str, SendError]:
-        """Silence messages, given as our reference → address: those that play, that wait, and that are still on their way.
+    async def stop(self, sent: Mapping[str, Sent]) -> Mapping[str, SendError]:
+        """Silence messages, given by our reference: those that play, that wait, and that are still on their way.
 
         What is named here never starts later on that device. Returns those that were not taken, each with its reason: ask
         again for them, for a repeat does no harm. What a device says of it comes as a `Report` of the message's reference.

@@ -29,6 +29,7 @@ from warnhub.port import (
     Repeatable,
     Report,
     SendError,
+    Sent,
     State,
     Stops,
     Words,
@@ -354,13 +355,13 @@ class TestStopping:
     async def test_command(self, broker: Mosquitto, device: Device) -> None:
         async with Desk(port=broker.port).open() as channel:
             await channel.send(message())
-            assert await channel.stop({"w1-r1-ls-1": ADDRESS, "w1-r2-ls-1": "no address"}) == {}
+            assert await channel.stop({"w1-r1-ls-1": Sent(ADDRESS), "w1-r2-ls-1": Sent("no address")}) == {}
             assert (await device.told())["cmd"] == "play"
             told = await device.told()
         assert told | {"issued": ""} == {"id": "stop:w1-r1-ls-1", "cmd": "stop", "ref": "w1-r1-ls-1", "issued": ""}
 
     async def test_without_a_line_says_what_was_not_stopped(self) -> None:
-        errors = await Desk(timeout=0.05).channel.stop({"w1-r1-ls-1": ADDRESS})
+        errors = await Desk(timeout=0.05).channel.stop({"w1-r1-ls-1": Sent(ADDRESS)})
         assert errors["w1-r1-ls-1"].reason is Reason.UNREACHABLE
 
 

@@ -5,7 +5,10 @@ import base64
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlencode
 
@@ -19,17 +22,36 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from warnhub.bus.local import LocalBus
 from warnhub.channels import Provider
 from warnhub.client import make_client, make_transport
 from warnhub.dispatch.handover import Item, hand_over
 from warnhub.dispatch.throttle import Throttle
-from warnhub.port import Callback, Lines, Reason, Receipt, Refused, Report, Reports, SendError, State, Stops, Words
+from warnhub.dispatch.trunk import Trunk
+from warnhub.feedback.receipts import Taken, free_lines
+from warnhub.port import (
+    Callback,
+    Lines,
+    Lookup,
+    Plays,
+    Reason,
+    Receipt,
+    Refused,
+    Report,
+    Reports,
+    SendError,
+    Sent,
+    State,
+    Stops,
+    Words,
+)
 from warnhub.simulate.carrier import Faults
 from warnhub.simulate.voice import VoiceCarrier
+from warnhub.store.engine import Store
+from warnhub.store.migrate import upgrade_store
 from warnhub.store.states import Rank
 from warnhub.testing import ChannelContract, Script, outcome, outgoing
 from warnhub_voice.calls import REASONS
-from warnhub_voice.lines import Trunk
 from warnhub_voice.script import LONGEST, write_script
 from warnhub_voice.settings import VoiceSettings
 from warnhub_voice.twilio import Twilio
@@ -86,6 +108,9 @@ async def test_wire() -> None:
         "StatusCallbackEvent": ["completed"],
         "StatusCallbackMethod": ["POST"],
         "MachineDetection": ["Enable"],
+        "AsyncAmd": ["true"],
+        "AsyncAmdStatusCallback": [f"{HOOK}&amd=1"],
+        "AsyncAmdStatusCallbackMethod": ["POST"],
     }
     gathers = document.findall("Gather")
     assert [gather.get("action") for gather in gathers] == [f"{HOOK}&said=zh-CN"] * 2
@@ -176,34 +201,104 @@ def test_only_what_twilio_signed_is_read() -> None:
 
 
 def test_is_all_it_says() -> None:
-    assert isinstance(adapter(), Reports)
-    assert isinstance(adapter(), Lines)
-    assert isinstance(adapter(), Stops)
+    for ability in (Reports, Lines, Lookup, Plays, Stops):
+        assert isinstance(adapter(), ability)
+    assert (adapter().lines, adapter().longest) == (10, 240)
 
 
-async def test_a_trunk_gives_its_lines_to_the_urgent_first() -> None:
-    trunk, order = Trunk(1, 60), []
+# What became of a call whose answer was lost
 
-    async def call(name: str, lane: int) -> None:
-        async with trunk.hold(lane):
-            order.append(name)
-
-    trunk.begin("first")
-    waiting = [asyncio.create_task(call(name, lane)) for name, lane in (("blue", 4), ("yellow", 3), ("red", 1))]
-    await asyncio.sleep(0.05)
-    assert order == []
-    trunk.end("first")
-    await asyncio.gather(*waiting)
-    assert order == ["red", "yellow", "blue"]
+NOW = datetime(2026, 6, 12, 8, 20, tzinfo=UTC)
 
 
-def test_a_call_nobody_hears_of_again_gives_its_line_back() -> None:
-    now = [0.0]
-    trunk = Trunk(1, 60, lambda: now[0])
-    trunk.begin("lost")
-    assert trunk.free == 0
-    now[0] = 61
-    assert trunk.free == 1
+def listed(*calls: Mapping[str, Any], more: str | None = None) -> httpx.Response:
+    """A page of Twilio's Calls."""
+    return httpx.Response(200, json={"calls": list(calls), "next_page_uri": more})
+
+
+def call_of(sid: str, after: float, status: str = "completed", **more: str) -> Mapping[str, Any]:
+    """A call as Twilio lists it, made some seconds after the wave was cut."""
+    at = format_datetime(NOW + timedelta(seconds=after))
+    return {"sid": sid, "status": status, "date_created": at, "duration": "25", "answered_by": "human"} | more
+
+
+async def looked_up(*calls: Mapping[str, Any], more: str | None = None, **given: Any) -> Receipt | None:
+    """What is found of a call that may have been made."""
+    script = Script(listed(*calls, more=more))
+    async with script.client() as http:
+        return await Twilio(settings(), http).find(outgoing(**({"since": NOW} | given)))
+
+
+async def test_a_call_whose_answer_was_lost_is_asked_for_by_number_and_time() -> None:
+    script = Script(listed(call_of("CA1", 3)))
+    async with script.client() as http:
+        assert await Twilio(settings(), http).find(outgoing(since=NOW)) == Receipt("CA1", State.READ)
+    (request,) = script.requests
+    assert (request.method, request.url.path) == ("GET", f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json")
+    assert dict(request.url.params) == {"To": "+8613800138000", "From": "+15005550006", "PageSize": "50"}
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "state"),
+    [
+        ("queued", {}, State.ACCEPTED),
+        ("ringing", {}, State.ACCEPTED),
+        ("in-progress", {}, State.ACCEPTED),
+        ("busy", {}, State.FAILED),
+        ("no-answer", {}, State.FAILED),
+        ("canceled", {}, State.FAILED),
+        ("completed", {"answered_by": "machine_start"}, State.FAILED),
+        ("completed", {"duration": "19"}, State.DELIVERED),
+        ("completed", {"duration": "20"}, State.READ),
+    ],
+)
+async def test_what_is_found_says_how_far_it_has_come(status: str, more: Mapping[str, str], state: State) -> None:
+    assert await looked_up(call_of("CA1", 3, status, **more)) == Receipt("CA1", state)
+
+
+async def test_the_calls_of_other_rounds_are_not_taken_for_it() -> None:
+    """Not the one before it was cut, and not the one whose number we know."""
+    assert await looked_up(call_of("CA0", -90), call_of("CA2", 40), others=frozenset({"CA2"})) is None
+    found = await looked_up(call_of("CA0", -90), call_of("CA1", 4), call_of("CA2", 40), others=frozenset({"CA2"}))
+    assert found == Receipt("CA1", State.READ)
+
+
+async def test_who_cannot_tell_says_so() -> None:
+    for calls, more, since in (
+        ((call_of("CA1", 4), call_of("CA2", 40)), None, NOW),
+        ((call_of("CA0", -90),), "/more", NOW),
+        ((), None, None),
+        (({"sid": "CA1"},), None, NOW),
+    ):
+        with pytest.raises(SendError) as caught:
+            await looked_up(*calls, more=more, since=since)
+        assert caught.value.reason in {Reason.UNKNOWN, Reason.UNEXPECTED}
+        assert "13800138000" not in str(caught.value)
+
+
+# Who answers, told beside the call
+
+
+def test_a_machine_is_told_beside_the_call_and_its_end_says_no_more() -> None:
+    """Whoever answers hears the warning at once; that it was a machine comes meanwhile, and counts for the whole call."""
+    beside = signed({"CallSid": SID, "AnsweredBy": "machine_start"}, f"{HOOK}&amd=1")
+    (machine,) = adapter().read(beside)
+    assert (machine.state, machine.code, machine.reference, machine.over) == (State.FAILED, "machine", "w1-r1", False)
+    (over,) = adapter().read(signed(end("completed", CallDuration="60")))
+    assert (over.unless, over.over) == (machine.key, True)
+    assert adapter().read(signed({"CallSid": SID, "AnsweredBy": "human"}, f"{HOOK}&amd=1")) == []
+    assert adapter().answer(beside).body == b"<Response/>"
+
+
+async def test_a_recording_is_played_in_place_of_the_text() -> None:
+    url = "https://warn.yunling.example/audio/1/gridworker/zh-CN/abc.wav"
+    _, (request,) = await said(taken(), words=Words(text="请立即转移。"), callback=HOOK, audio=url)
+    document = etree.fromstring(parse_qs(request.content.decode())["Twiml"][0].encode())
+    assert [play.text for play in document.iter("Play")] == [url] * 2
+    assert "请立即转移" not in "".join(say.text for say in document.iter("Say"))
+    assert "请按一" in "".join(document.itertext())
+    assert Twilio(settings(speech="county"), httpx.AsyncClient()).plays
+    assert not adapter().plays
 
 
 # Against telephones on a real socket
@@ -212,7 +307,9 @@ def test_a_call_nobody_hears_of_again_gives_its_line_back() -> None:
 class Desk:
     """Our end: reads call-backs with the adapter and answers them, as the product does."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.trunk = Trunk(store, LocalBus(store), "voice.twilio", 3, 60)
         self.adapter: Twilio | None = None
         self.reports: list[Report] = []
         self.base = ""
@@ -223,21 +320,27 @@ class Desk:
         url = f"{self.base}{request.url.path}?{request.url.query}"
         headers = {key.lower(): value for key, value in request.headers.items()}
         call = Callback("POST", url, dict(request.query_params), headers, await request.body())
-        self.reports += self.adapter.read(call)
+        reports = self.adapter.read(call)
+        self.reports += reports
+        async with self.store.write() as tx:
+            await free_lines(tx, [Taken("voice.twilio", report) for report in reports])
         answer = self.adapter.answer(call)
         return Response(answer.body, media_type=answer.media)
 
 
 @pytest.fixture
-async def telephones(serve: Serve) -> AsyncIterator[tuple[VoiceCarrier, Twilio, Desk]]:
+async def telephones(serve: Serve, tmp_path: Path) -> AsyncIterator[tuple[VoiceCarrier, Twilio, Desk]]:
     """A carrier whose calls take a fifth of a second, the adapter at it, and the desk."""
-    carrier, desk = VoiceCarrier(ACCOUNT, TOKEN, lines=3, faults=Faults(delay=0.2)), Desk()
+    store = Store(f"sqlite:///{tmp_path / 'trunk.sqlite3'}")
+    await upgrade_store(store)
+    carrier, desk = VoiceCarrier(ACCOUNT, TOKEN, lines=3, faults=Faults(delay=0.2)), Desk(store)
     desk.base = await serve(Starlette(routes=[Route("/hook", desk.take, methods=["POST"])]))
     base = await serve(carrier.app())
     http = make_client(make_transport(), 5)
     desk.adapter = Twilio(settings(base_url=base, trunk=3), http)
     yield carrier, desk.adapter, desk
     await http.aclose()
+    await store.close()
 
 
 async def until(reached: Callable[[], bool]) -> None:
@@ -262,11 +365,12 @@ async def test_every_telephone_is_told_apart(telephones: tuple[VoiceCarrier, Twi
     provider, gate = Provider("voice.twilio", "voice", voice, voice.settings), Throttle(1_000, parallel=12)
     items = [Item(number, message(number, desk)) for number in range(len(kinds))]
     async with asyncio.timeout(20):
-        async for group in hand_over(provider, items, 1, gate, lambda _: None):
+        async for group in hand_over(provider, items, 1, gate, lambda _: None, desk.trunk):
             assert all(isinstance(done.outcome, Receipt) for done in group), group
-        await until(lambda: sum(report.state is not None for report in desk.reports) == len(kinds))
+        await until(lambda: sum(report.over for report in desk.reports) == len(kinds))
     assert carrier.most_busy <= 3
-    ends = {report.reference: report.code for report in desk.reports if report.state}
+    machines = {report.key for report in desk.reports if report.code == "machine"}
+    ends = {report.reference: report.code for report in desk.reports if report.state and report.unless not in machines}
     meant = {"hang-up": "hung-up", "press": "heard", "press 3": "heard"}
     assert ends == {f"w1-r{number}": meant.get(kind, kind) for number, kind in enumerate(kinds)}
     assert {report.reference: report.pressed for report in desk.reports if report.pressed} == {
@@ -284,17 +388,36 @@ async def test_what_ends_hangs_up_and_calls_nobody_who_waits(telephones: tuple[V
 
     async def run() -> None:
         items = [Item(number, message(number, desk)) for number in range(5)]
-        async for group in hand_over(provider, items, 1, throttle, lambda _: Rank.SUPERSEDED if over else None):
+        async for group in hand_over(provider, items, 1, throttle, lambda _: Rank.SUPERSEDED if over else None, desk.trunk):
             outcomes.update({done.recipient: done.outcome for done in group})
 
     async with asyncio.timeout(10):
         task = asyncio.create_task(run())
         await until(lambda: len(outcomes) == 3)
         over = True
-        assert await voice.stop({f"w1-r{number}": f"+86145000000{number:02}" for number in range(5)}) == {}
+        sids = {call["to"]: sid for sid, call in carrier.calls.items()}
+        known = [f"+86145000000{number:02}" for number in range(5)]
+        assert await voice.stop({f"w1-r{n}": Sent(to, sids.get(to, "")) for n, to in enumerate(known)}) == {}
         await task
     assert carrier.counts["taken"] == 3
     assert sum(one is Rank.SUPERSEDED for one in outcomes.values()) == 2
     async with asyncio.timeout(5):
-        await until(lambda: len(desk.reports) == 3)
+        await until(lambda: sum(report.over for report in desk.reports) == 3)
     assert {report.code for report in desk.reports} == {"hung-up"}
+
+
+async def test_a_call_lost_in_a_broken_answer_is_found_again(telephones: tuple[VoiceCarrier, Twilio, Desk]) -> None:
+    """It was made, the answer was a 500, and no end was told: the list of calls knows it, and how far it has come."""
+    carrier, voice, desk = telephones
+    carrier.outcomes, carrier.faults = {"*": "heard"}, Faults(delay=0.3, broken=1, drop=1)
+    one = message(1, desk)
+    since = datetime.now(UTC) - timedelta(seconds=2)
+    with pytest.raises(SendError) as lost:
+        await voice.send(one)
+    assert lost.value.reason in {Reason.UNKNOWN, Reason.UNEXPECTED}
+    (sid,) = carrier.calls
+    assert await voice.find(replace(one, since=since)) == Receipt(sid, State.ACCEPTED)
+    async with asyncio.timeout(5):
+        await until(lambda: carrier.calls[sid]["status"] == "completed")
+    assert await voice.find(replace(one, since=since)) == Receipt(sid, State.READ)
+    assert await voice.find(replace(message(2, desk), since=since)) is None

@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.staticfiles import StaticFiles
 from test_loudspeaker import Desk, message, settled
 
-from warnhub.port import Receipt, State
+from warnhub.port import Receipt, Sent, State
 from warnhub.simulate.broker import serve_broker
 from warnhub.simulate.village import Village, VillageFaults, grouped, serve_village
 
@@ -176,7 +176,7 @@ class TestStop:
                 await channel.send(message(number, address=address))
             speaker = village.speakers[A]
             await settled(lambda: speaker.current and len(speaker.waiting) == 1 and village.speakers[B].current)
-            assert await channel.stop({"w1-r1-ls-1": A, "w1-r2-ls-1": A}) == {}
+            assert await channel.stop({"w1-r1-ls-1": Sent(A), "w1-r2-ls-1": Sent(A)}) == {}
             await settled(lambda: speaker.current is None)
             await settled(lambda: Counter(one.code for one in desk.reports)["stopped"] == 2)
             assert speaker.played == []
@@ -187,7 +187,7 @@ class TestStop:
     async def test_bars_what_arrives_later(self, broker: Mosquitto) -> None:
         desk = Desk(port=broker.port)
         async with serve_village("127.0.0.1", broker.port, [A], pace=FAST) as village, desk.open() as channel:
-            await channel.stop({"w1-r1-ls-1": A})
+            await channel.stop({"w1-r1-ls-1": Sent(A)})
             await channel.send(message(address=A))
             await settled(lambda: [one.code for one in desk.reports] == ["received", "stopped"])
             assert village.speakers[A].played == []

@@ -1,9 +1,13 @@
 """Acknowledgements: which evidence confirms, whose task is done by it, and what stands on the timeline."""
 
+from dataclasses import replace
+
 import pytest
+from sqlalchemy import text
 from town import MINUTE, NOW, County
 
 from warnhub.feedback.acks import Ack, Acks, Evidence, Outcome
+from warnhub.store.bursts import MOST, SPAN
 from warnhub.store.states import Rank
 from warnhub.store.warnings import Warning, end_warning
 
@@ -127,3 +131,47 @@ async def test_what_a_person_sends_is_cut_to_size(county: County, warning: Warni
     await acks.take(await by_link(county, "G1", choice="help", text="水" * 5_000, agent="x" * 5_000))
     kept = (await county.rows("SELECT text, agent FROM ack"))[0]
     assert (len(kept.text), len(kept.agent)) == (500, 200)
+
+
+async def crowd(county: County, warning: Warning) -> list[Ack]:
+    """An answer on the page of each message of the first waves, as one telephone behind one address gives them."""
+    rows = await county.rows("SELECT wave_id, recipient_id FROM delivery ORDER BY wave_id, recipient_id")
+    assert len(rows) > 5
+    return [Ack(row[0], row[1], Evidence.HUMAN, choice="received", agent="one telephone", origin="gateway") for row in rows]
+
+
+async def test_one_address_that_answers_for_many_is_strange_whichever_process_it_came_to(
+    county: County, warning: Warning
+) -> None:
+    """Two processes share nothing but the ledger; of more answers than `MOST` in ten seconds the later confirm nobody."""
+    pages = await crowd(county, warning)
+    async with county.store.write() as tx:  # nineteen others have just been answered for, by another process
+        await tx.conn.execute(
+            text(
+                "INSERT INTO ack (warning_id, recipient_id, wave_id, evidence, human, agent, origin, at) VALUES "
+                "(:w, :r, :v, 'human', :h, 'one telephone', 'gateway', :at)"
+            ),
+            [{"w": warning.id, "r": 90_000 + n, "v": 1, "h": True, "at": tx.now} for n in range(MOST - 1)],
+        )
+    one, other = Acks(county.store), Acks(county.store)
+    first = await one.take(pages[0])
+    assert (first.confirmed, first.strange) == (True, False)
+    second = await other.take(pages[1])
+    assert (second.confirmed, second.strange) == (False, True)
+    kept = (await county.rows("SELECT evidence, human, text FROM ack ORDER BY id DESC LIMIT 1"))[0]
+    assert tuple(kept) == ("machine", False, "many")
+    again = await one.take(pages[1])
+    assert (again.confirmed, again.strange) == (True, False)
+    another = replace(pages[2], agent="another telephone")
+    assert (await other.take(another)).confirmed
+    county.hand.pass_by(SPAN + 1)
+    assert (await other.take(pages[3])).confirmed
+
+
+async def test_many_in_one_commit_are_judged_in_their_order(county: County, warning: Warning, acks: Acks) -> None:
+    pages = await crowd(county, warning)
+    forged = [replace(pages[0], recipient=80_000 + n) for n in range(MOST + 5)]
+    async with county.store.write() as tx:
+        outcomes = await acks.keep(tx, [*forged, pages[0]])
+    assert [one.strange for one in outcomes[-1:]] == [True]
+    assert not any(one.strange for one in outcomes[:MOST])

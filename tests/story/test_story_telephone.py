@@ -1,8 +1,15 @@
-"""Called by telephone: one presses a key, one listens and says nothing, one writes back, and one never wakes up."""
+"""Called by telephone: one presses a key, one listens and says nothing, one writes back, and one never wakes up;
+and the county's own voice on the line."""
+
+import wave
+from pathlib import Path
+from typing import ClassVar
 
 import httpx
 from townhall import TOWNS, Opener, Town, make_alert
 
+from warnhub.channels import Provider
+from warnhub.port import ChannelSettings, Outgoing, Receipt
 from warnhub.simulate.aliyun import AliyunCarrier
 from warnhub.simulate.carrier import Faults
 from warnhub.simulate.voice import VoiceCarrier
@@ -98,4 +105,72 @@ async def test_called_by_telephone(visit: Opener) -> None:
         assert (await ends(town, people["hears"]), await ends(town, people["sleeps"])) == (["heard"], ["no-answer"] * 2)
         (visitor,) = await town.ask("SELECT r.ref FROM task k JOIN recipient r ON r.id = k.recipient_id WHERE k.kind = 'visit'")
         assert visitor.ref == "H990123001001-1"
+        await town.settle(uid)
+
+
+class Mouth:
+    """A loudspeaker's voice that hums; `mute` has no voice."""
+
+    Settings: ClassVar[type[ChannelSettings]] = ChannelSettings
+
+    def __init__(self, folder: Path, mute: bool = False) -> None:
+        self.mute, self.path = mute, folder / "clip.wav"
+        with wave.open(str(self.path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16_000)
+            file.writeframes(bytes(32_000))
+
+    async def send(self, message: Outgoing) -> Receipt:
+        """Nothing goes out this way."""
+        raise AssertionError
+
+    async def speech(self, text: str) -> Path | None:
+        """A second of silence."""
+        return None if self.mute else self.path
+
+
+async def test_the_county_s_own_voice_is_on_the_line(visit: Opener, tmp_path: Path) -> None:
+    """The carrier fetches the recording from us for each call that is taken; a machine that answers is told from a person."""
+    async with visit(policy=CALLS, providers={"voice.twilio": {"speech": "county"}}) as town:
+        voice = town.carriers["voice"]
+        assert isinstance(voice, VoiceCarrier)
+        for hub in {id(one): one for one in (town.hub, town.hands)}.values():
+            mouth = Mouth(tmp_path)
+            hub.providers["loudspeaker.own"] = Provider("loudspeaker.own", "loudspeaker", mouth, mouth.Settings())
+        known = {row.ref: row.id for row in await town.ask("SELECT ref, id FROM recipient WHERE role <> 'resident'")}
+        voice.faults = Faults(delay=0.4)
+        voice.outcomes = {"*": "press", number_of(town, known[CAST["sleeps"]]): "machine"}
+        uid = await town.release(make_alert("v-2", areas=(TOWNS[0],)))
+
+        async def both_called() -> bool:
+            return len(await ends(town, known[CAST["sleeps"]])) == 2
+
+        await town.until(both_called, "the machine is called twice")
+        assert await ends(town, known[CAST["sleeps"]]) == ["machine", "machine"]
+        assert await standing(town, known[CAST["presses"]]) == ("done", "key", "received", False)
+        assert voice.counts["unplayable"] == 0
+        assert voice.counts["played"] >= voice.counts["press"] + voice.counts["machine"] > 2
+        calls = [taken for taken in voice.taken if "twiml" in taken]
+        assert calls
+        assert all("<Play>" in call["twiml"] and call["to"].lstrip("+") not in call["twiml"] for call in calls)
+        assert not await town.ask("SELECT 1 FROM line WHERE until <= 0")
+        await town.settle(uid)
+
+
+async def test_without_a_voice_the_carrier_s_says_it(visit: Opener, tmp_path: Path) -> None:
+    async with visit(policy=CALLS, providers={"voice.twilio": {"speech": "county"}}) as town:
+        voice = town.carriers["voice"]
+        assert isinstance(voice, VoiceCarrier)
+        for hub in {id(one): one for one in (town.hub, town.hands)}.values():
+            mouth = Mouth(tmp_path, mute=True)
+            hub.providers["loudspeaker.own"] = Provider("loudspeaker.own", "loudspeaker", mouth, mouth.Settings())
+        voice.faults, voice.outcomes = Faults(delay=0.3), {"*": "press"}
+        uid = await town.release(make_alert("v-3", areas=(TOWNS[0],)))
+
+        async def all_pressed() -> bool:
+            return voice.counts["press"] > 2 and not await town.ask("SELECT 1 FROM line")
+
+        await town.until(all_pressed, "everybody is called, and every line is free again")
+        assert all("<Play>" not in call["twiml"] for call in voice.taken if "twiml" in call)
         await town.settle(uid)

@@ -7,7 +7,6 @@ import pytest
 from PIL import ExifTags, Image
 
 from warnhub.console.answer import read_place
-from warnhub.console.bursts import MOST, SPAN, Bursts
 from warnhub.console.photo import LARGEST, SIDE, Unusable, clean_photo
 
 
@@ -87,19 +86,3 @@ def test_what_is_no_photograph_is_refused(body: bytes) -> None:
 )
 def test_a_place_is_two_degrees_of_the_country(typed: str, place: tuple[float, float] | None) -> None:
     assert read_place(typed) == place
-
-
-def test_one_address_that_answers_for_many_is_strange_and_a_person_answers_again() -> None:
-    bursts = Bursts()
-    answers = [bursts.strange("gateway", "one telephone", f"t{n}", n * 0.1) for n in range(MOST + 10)]
-    assert answers == [False] * MOST + [True] * 10
-    assert not bursts.strange("gateway", "one telephone", f"t{MOST + 5}", 4.0)
-    assert bursts.strange("gateway", "one telephone", "another", 4.0)
-
-
-def test_a_carrier_s_gateway_with_many_telephones_is_not() -> None:
-    bursts = Bursts()
-    assert not any(bursts.strange("gateway", f"telephone {n % 10}", f"t{n}", n * 0.05) for n in range(150))
-    slow = [bursts.strange("desk", "one telephone", f"t{n}", n * SPAN / MOST) for n in range(200)]
-    assert not any(slow[:MOST])
-    assert not any(bursts.strange("home", "one telephone", "mine", n * 0.1) for n in range(100))

@@ -13,7 +13,6 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from warnhub.console.answer import Answer, judge_answer
-from warnhub.console.bursts import Bursts
 from warnhub.console.hub import Field
 from warnhub.console.leaf import draw_page, draw_stray
 from warnhub.console.origin import origin_of
@@ -24,6 +23,7 @@ from warnhub.console.throttle import Recent, Window
 from warnhub.feedback.acks import Ack, Evidence
 from warnhub.monitor.board import Card
 from warnhub.monitor.metrics import PAGES
+from warnhub.store.bursts import MANY
 
 # A whole county's answers may come through a few addresses of the carriers' gateways: the first is against floods only.
 BY_ADDRESS, BY_TOKEN = (3_000, 60.0), (10, 60.0)
@@ -55,7 +55,6 @@ class Gate:
     by_address: Window = field(default_factory=lambda: Window(*BY_ADDRESS))
     by_token: Window = field(default_factory=lambda: Window(*BY_TOKEN))
     used: Recent = field(default_factory=Recent)
-    bursts: Bursts = field(default_factory=Bursts)
     darkroom: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     suspects: Recent = field(default_factory=Recent)
 
@@ -106,12 +105,9 @@ class Gate:
         return await self.keep(visit, answer, nonce, post.photo)
 
     def judge(self, visit: Visit, post: Post, nonce: str) -> Answer:
-        """What the form says, unless the same address says it for many."""
+        """What the form says."""
         age = self.hub.keys.nonce_age(visit.token, nonce, int(self.clock()))
-        answer = judge_answer(post.fields, age, visit.agent)
-        if not answer.trouble and self.bursts.strange(visit.origin, visit.agent, visit.token, self.clock()):
-            return Answer(trouble="many", machine=True)
-        return answer
+        return judge_answer(post.fields, age, visit.agent)
 
     def is_busy(self, token: str, address: str) -> bool:
         """Whether this link or this address has posted too much; counts the post."""
@@ -142,6 +138,9 @@ class Gate:
             outcome = await self.hub.acks.take(replace(ack, place=place, photo=photo.body if photo else b""))
             if not outcome.known:
                 return draw_stray(self.hub.settings.county)
+            if outcome.strange:
+                PAGES.labels("refused").inc()
+                return self.page(visit, trouble=MANY, status=400)
             self.used.add(key)
             PAGES.labels("answered").inc()
         return self.page(visit, thanks=answer.choice, trouble=trouble)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import nullcontext
 from typing import NamedTuple
 
 import structlog
@@ -10,7 +9,8 @@ import structlog
 from warnhub.bus.signals import wait_for
 from warnhub.channels import Provider
 from warnhub.dispatch.throttle import Throttle
-from warnhub.port import Bulk, Crowd, Lines, Outgoing, Reason, Receipt, SendError
+from warnhub.dispatch.trunk import Trunk
+from warnhub.port import Bulk, Crowd, Outgoing, Reason, Receipt, SendError
 from warnhub.store.states import Rank
 
 PACE = 0.02
@@ -39,7 +39,7 @@ Gate = Callable[[int], Rank | None]
 
 
 async def hand_over(
-    provider: Provider, items: Sequence[Item], lane: int, throttle: Throttle, gate: Gate
+    provider: Provider, items: Sequence[Item], lane: int, throttle: Throttle, gate: Gate, trunk: Trunk | None = None
 ) -> AsyncIterator[list[Done]]:
     """Hand over `items`, giving outcomes in groups as they come. An adapter's bug is one message's `unexpected`.
 
@@ -49,7 +49,7 @@ async def hand_over(
         for start in range(0, len(items), type(provider.adapter).most):
             yield await send_group(provider, items[start : start + type(provider.adapter).most], lane, throttle, gate)
         return
-    async for done in send_each(provider, items, lane, throttle, gate):
+    async for done in send_each(provider, items, lane, throttle, gate, trunk):
         yield done
 
 
@@ -100,7 +100,7 @@ async def send_group(provider: Provider, items: Sequence[Item], lane: int, throt
 
 
 async def send_each(
-    provider: Provider, items: Sequence[Item], lane: int, throttle: Throttle, gate: Gate
+    provider: Provider, items: Sequence[Item], lane: int, throttle: Throttle, gate: Gate, trunk: Trunk | None
 ) -> AsyncIterator[list[Done]]:
     """One call a message, `parallel` at once."""
     waiting = iter(items)
@@ -109,7 +109,7 @@ async def send_each(
 
     async def work() -> None:
         for item in waiting:
-            finished.append(Done(item.recipient, await pass_gate(provider, item, lane, throttle, gate)))
+            finished.append(Done(item.recipient, await pass_gate(provider, item, lane, throttle, gate, trunk)))
             ripe.set()
 
     workers = [asyncio.create_task(work()) for _ in range(min(provider.settings.parallel, len(items)))]
@@ -134,15 +134,24 @@ async def send_each(
         await asyncio.gather(*workers, return_exceptions=True)
 
 
-async def pass_gate(provider: Provider, item: Item, lane: int, throttle: Throttle, gate: Gate) -> Outcome:
+async def pass_gate(provider: Provider, item: Item, lane: int, throttle: Throttle, gate: Gate, trunk: Trunk | None) -> Outcome:
     """One call, if the gate is open; it is asked before the wait too, so that what has ended takes nobody's place."""
     rank = gate(item.recipient)
     if rank is not None:
         return rank
-    adapter: object = provider.adapter
-    async with throttle.call(lane), adapter.line(lane) if isinstance(adapter, Lines) else nullcontext():
-        rank = gate(item.recipient)
-        return rank if rank is not None else await send_one(provider, item.message)
+    if trunk is None:
+        async with throttle.call(lane):
+            return await ask_and_send(provider, item, gate)
+    async with trunk.hold(lane, item.message.reference) as line, throttle.call(lane):
+        outcome = await ask_and_send(provider, item, gate)
+        line.ended(outcome)
+        return outcome
+
+
+async def ask_and_send(provider: Provider, item: Item, gate: Gate) -> Outcome:
+    """The gate, then the call, with nothing between."""
+    rank = gate(item.recipient)
+    return rank if rank is not None else await send_one(provider, item.message)
 
 
 async def send_one(provider: Provider, message: Outgoing) -> Outcome:

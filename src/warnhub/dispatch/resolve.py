@@ -1,9 +1,10 @@
 """Unknown outcomes: ask the provider, or repeat where a repeat is known, or do what policy says; counted either way."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -21,11 +22,15 @@ from warnhub.store.audits import add_event
 from warnhub.store.batches import COLUMNS, Batch, Line
 from warnhub.store.engine import Store, Tx
 from warnhub.store.ledger import Move, advance, hold_warnings
+from warnhub.store.rows import pack_rows, rows_table
 from warnhub.store.states import RANKS, Rank
 from warnhub.store.timers import set_timer
 from warnhub.store.warnings import LIVING, read_warning
 
 ASKS = 5
+EARLIER = 24 * 3_600_000
+"""How far back the other messages of the same people are told to whoever looks one up."""
+
 RESENDS = 2
 """Further rounds on a channel whose outcomes stay unknown: a provider that hangs must not make one warning into many."""
 log = structlog.get_logger(__name__)
@@ -57,8 +62,36 @@ class Resolver:
         story = await self.worker.wordbook.story(batch.warning)
         await self.worker.living.learn(batch.warning)
         items, broken = self.worker.packer.items(story, batch, lines)
-        findings = [Finding(move.recipient, move) for move in broken] + await self.look_into(batch, items)
+        asked = await self.recall(batch, items)
+        findings = [Finding(move.recipient, move) for move in broken] + await self.look_into(batch, asked)
         await self.conclude(batch, findings, int(data.get("asked", 0)))
+
+    async def recall(self, batch: Batch, items: Sequence[Item]) -> list[Item]:
+        """The messages with what a provider needs to tell them from others to the same people."""
+        source = rows_table(self.store.sqlite, recipient="int")
+        async with self.store.read() as conn:
+            began = await conn.scalar(text("SELECT at FROM wave WHERE id = :v"), {"v": batch.wave})
+            rows = await conn.execute(
+                text(
+                    f"SELECT d.recipient_id, d.provider_id FROM {source} AS k CROSS JOIN wave v "
+                    "JOIN delivery d ON d.wave_id = v.id AND d.recipient_id = k.recipient AND d.provider_id IS NOT NULL "
+                    "WHERE v.channel = :c AND v.id <> :v AND v.at >= :since"
+                ),
+                {
+                    "rows": pack_rows((item.recipient,) for item in items),
+                    "c": batch.channel,
+                    "v": batch.wave,
+                    "since": int(began or 0) - EARLIER,
+                },
+            )
+            others: dict[int, set[str]] = defaultdict(set)
+            for row in rows:
+                others[row.recipient_id].add(row.provider_id)
+        since = datetime.fromtimestamp(int(began or 0) / 1000, UTC)
+        return [
+            item._replace(message=replace(item.message, since=since, others=frozenset(others[item.recipient])))
+            for item in items
+        ]
 
     async def look_into(self, batch: Batch, items: Sequence[Item]) -> list[Finding]:
         """Message by message; but where a provider knows a repeat of many by all of them together, all together."""

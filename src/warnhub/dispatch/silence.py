@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from warnhub.crypto import KeyRing, make_reference
 from warnhub.dispatch.worker import Worker
-from warnhub.port import SendError, Stops
+from warnhub.port import SendError, Sent, Stops
 from warnhub.store.audits import add_event
 from warnhub.store.engine import Store
 from warnhub.store.ledger import stop_people
@@ -53,7 +53,7 @@ class Silencer:
             async with self.store.write() as tx:
                 await stop_people(tx, warning, town, state)
 
-    async def stop(self, name: str, sent: dict[str, str]) -> dict[str, str]:
+    async def stop(self, name: str, sent: dict[str, Sent]) -> dict[str, Sent]:
         """One try; gives who was not told."""
         adapter: object = self.worker.lines[name].provider.adapter
         assert isinstance(adapter, Stops)
@@ -64,20 +64,22 @@ class Silencer:
             return sent
         return {reference: sent[reference] for reference in missed}
 
-    async def read_sent(self, warning: int) -> dict[str, dict[str, str]]:
-        """Provider → our reference → address, of what was handed over and is not known to be over."""
+    async def read_sent(self, warning: int) -> dict[str, dict[str, Sent]]:
+        """Provider → our reference → where it went, of what was handed over and is not known to be over."""
         able = [name for name, drive in self.worker.lines.items() if isinstance(drive.provider.adapter, Stops)]
-        found: dict[str, dict[str, str]] = defaultdict(dict)
+        found: dict[str, dict[str, Sent]] = defaultdict(dict)
         for name in able:
             async with self.store.read() as conn:
                 rows = await conn.execute(
                     text(
-                        "SELECT d.wave_id, d.recipient_id, a.value FROM batch b JOIN delivery d ON d.batch_id = b.id "
-                        "JOIN address a ON a.id = d.address_id WHERE b.warning_id = :w AND b.provider = :p "
+                        "SELECT d.wave_id, d.recipient_id, a.value, d.provider_id FROM batch b "
+                        "JOIN delivery d ON d.batch_id = b.id JOIN address a ON a.id = d.address_id "
+                        "WHERE b.warning_id = :w AND b.provider = :p "
                         "AND b.state IN (1, 2, 6) AND d.state NOT IN (20, 21, 22, 50, 70, 80)"
                     ),
                     {"w": warning, "p": name},
                 )
                 for row in rows:
-                    found[name][make_reference(row.wave_id, row.recipient_id)] = self.keys.unseal(row.value)
+                    sent = Sent(self.keys.unseal(row.value), row.provider_id or "")
+                    found[name][make_reference(row.wave_id, row.recipient_id)] = sent
         return found

@@ -24,9 +24,11 @@ from warnhub.dispatch.recording import Outcomes, record, record_all
 from warnhub.dispatch.retry import ATTEMPTS, TURNS, Budget, Turn, retry_wait
 from warnhub.dispatch.sharing import SharedThrottle
 from warnhub.dispatch.throttle import URGENT, Throttle
+from warnhub.dispatch.trunk import Trunk
+from warnhub.dispatch.voicing import Voicing
 from warnhub.dispatch.wordbook import Story, Wordbook
 from warnhub.monitor.metrics import BATCHES, HANDED
-from warnhub.port import Bulk, Reason, Receipt, SendError, State
+from warnhub.port import Bulk, Lines, Reason, Receipt, SendError, State
 from warnhub.store.audits import hold_audit
 from warnhub.store.batches import Batch, Line, claim_batch, finish_batch, read_lines, renew_leases
 from warnhub.store.covers import leave_answered
@@ -51,6 +53,7 @@ class Drive:
 
     provider: Provider
     throttle: Throttle
+    trunk: Trunk | None = None
     budget: Budget = field(default_factory=Budget)
     running: int = 0
     stopped: str = ""
@@ -91,11 +94,15 @@ class Worker:
         self.lease_ms = int(settings.lease_seconds * 1000)
         self.away = settings.lease_seconds
         self.chance = random.Random()  # noqa: S311 - jitter, not a secret
-        self.lines = {name: Drive(provider, make_throttle(provider, settings, store)) for name, provider in providers.items()}
+        self.lines = {
+            name: Drive(provider, make_throttle(provider, settings, store), make_trunk(provider, store, bus))
+            for name, provider in providers.items()
+        }
         self.draining = False
         self.finished = asyncio.Event()
         self.wakes = {name: asyncio.Event() for name in providers}
         self.packer = Packer(settings, keys, wordbook, providers)
+        self.voicing = Voicing(settings, keys, wordbook, providers, store)
         self.recorder: Group[Outcomes, None] = Group(store, record_all, most=RECORDED if store.sqlite else 1)
 
     async def run(self) -> None:
@@ -206,7 +213,8 @@ class Worker:
         if isinstance(line.provider.adapter, Bulk) and not frame.page:
             rest = await self.send_crowds(line, batch, tally, *self.packer.crowds(story, batch, lines, frame))
         else:
-            rest = await self.send_items(line, batch, tally, *self.packer.items(story, batch, lines))
+            items, moves = self.packer.items(story, batch, lines)
+            rest = await self.send_items(line, batch, tally, await self.voicing.lend(line.provider, batch, items), moves)
         await patiently(partial(self.conclude, line, batch, tally, rest), self.away)
 
     async def read(self, batch: Batch) -> tuple[Story, list[Line]]:
@@ -238,7 +246,7 @@ class Worker:
         pending: list[asyncio.Task[None]] = []
         flushed = time.monotonic()
         gate = self.make_gate(batch.warning)
-        async for group in hand_over(line.provider, items, batch.lane, line.throttle, gate):
+        async for group in hand_over(line.provider, items, batch.lane, line.throttle, gate, line.trunk):
             for done in group:
                 self.judge_one(line, batch, done, tally, told)
             if told.size() >= FLUSH or time.monotonic() - flushed > 0.2:
@@ -353,6 +361,12 @@ def make_throttle(provider: Provider, settings: Settings, store: Store) -> Throt
     if settings.scaled:
         return SharedThrottle(store, provider.name, given.rate, parallel=given.parallel)
     return Throttle(given.rate, parallel=given.parallel)
+
+
+def make_trunk(provider: Provider, store: Store, bus: Bus) -> Trunk | None:
+    """The lines of a provider, if what it sends takes one."""
+    adapter: object = provider.adapter
+    return Trunk(store, bus, provider.name, adapter.lines, adapter.longest) if isinstance(adapter, Lines) else None
 
 
 def open_lanes(line: Drive) -> Sequence[int]:

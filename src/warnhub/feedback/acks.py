@@ -6,13 +6,14 @@ A new kind of evidence (a button in a chat program) is one line here.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sqlalchemy import text
 
 from warnhub.monitor.metrics import ACKS
 from warnhub.store.audits import add_event
+from warnhub.store.bursts import MANY, Answered, find_strange
 from warnhub.store.covers import cover_origins
 from warnhub.store.engine import Store, Tx
 from warnhub.store.group import Group
@@ -70,11 +71,13 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`state` is the warning's; `known` is False for a token whose delivery is not in the ledger."""
+    """`state` is the warning's; `known` is False for a token whose delivery is not in the ledger; `strange`: taken for a
+    machine's, since one address has just answered for many."""
 
     known: bool
     state: str = ""
     confirmed: bool = False
+    strange: bool = False
 
 
 class Acks:
@@ -90,12 +93,13 @@ class Acks:
 
     async def keep(self, tx: Tx, acks: Sequence[Ack]) -> Sequence[Outcome]:
         """One transaction's worth."""
+        acks, strange = await screen(tx, acks)
         places = await locate(tx, acks)
         outcomes: list[Outcome] = []
         moves: list[Move] = []
         confirmed: dict[int, list[Ack]] = {}
         rows = []
-        for ack in acks:
+        for number, ack in enumerate(acks):
             place = places.get((ack.wave, ack.recipient))
             warning = place.warning if place else ack.warning
             human = ack.evidence in HUMAN
@@ -108,7 +112,7 @@ class Acks:
                 confirmed.setdefault(warning, []).append(ack)
                 if place:
                     moves.append(Move(place.batch, ack.recipient, Rank.CONFIRMED))
-            outcomes.append(Outcome(True, place.state if place else "", human))
+            outcomes.append(Outcome(True, place.state if place else "", human, number in strange))
         if rows:
             await tx.conn.execute(INSERT_ACK, rows)
         await hold_warnings(tx, confirmed)
@@ -116,6 +120,17 @@ class Acks:
             await close_tasks(tx, warning, done)
         await advance(tx, moves, {warning: [ack.recipient for ack in done] for warning, done in confirmed.items()})
         return outcomes
+
+
+async def screen(tx: Tx, acks: Sequence[Ack]) -> tuple[Sequence[Ack], set[int]]:
+    """The answers, and the places of those that are no longer a person's: one address has just answered for too many."""
+    pages = [(n, ack) for n, ack in enumerate(acks) if ack.evidence is Evidence.HUMAN and ack.origin and ack.wave]
+    if not pages:
+        return acks, set()
+    odd = await find_strange(tx, [Answered(ack.origin, ack.agent[:200], ack.wave, ack.recipient) for _, ack in pages])
+    strange = {n for (n, _), found in zip(pages, odd, strict=True) if found}
+    suspect = {"evidence": Evidence.MACHINE, "text": MANY, "place": None, "photo": b""}
+    return [replace(ack, **suspect) if n in strange else ack for n, ack in enumerate(acks)], strange  # type: ignore[arg-type]  # a table of fields
 
 
 INSERT_ACK = text(

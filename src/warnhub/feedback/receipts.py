@@ -59,8 +59,10 @@ class Receipts:
                 self.keys.blind(address_kind(channel_of(item.provider)), item.report.address) if item.report.address else None
             )
             rows.append(receipt_row(item, wave, recipient, blind, tx.now))
+        await set_aside(tx, taken, rows)
         fresh = await insert_new(tx, rows)
         await self.join(tx, fresh)
+        await free_lines(tx, taken)
         await self.apply_optouts(tx, taken)
         for row in fresh:
             if row["reply"]:
@@ -252,3 +254,35 @@ def gathered(rows: Iterable[Any]) -> dict[int, list[tuple[int, int]]]:
     for row in rows:
         found.setdefault(int(row[0]), []).append((int(row[1]), int(row[2])))
     return found
+
+
+async def set_aside(tx: Tx, taken: Sequence[Taken], rows: Sequence[dict[str, Any]]) -> None:
+    """A report that is void because an earlier one has said how it ended keeps its words, and moves nothing."""
+    wanted = {(item.provider, item.report.unless) for item in taken if item.report.unless}
+    if not wanted:
+        return
+    source = rows_table(tx.conn.dialect.name == "sqlite", provider="text", key="text")
+    found = await tx.conn.execute(
+        text(f"SELECT r.provider, r.key FROM {source} AS k JOIN receipt r ON r.provider = k.provider AND r.key = k.key"),
+        {"rows": pack_rows(sorted(wanted))},
+    )
+    known = {(row.provider, row.key) for row in found} | {(item.provider, item.report.key) for item in taken}
+    for item, row in zip(taken, rows, strict=True):
+        if (item.provider, item.report.unless) in known:
+            row["state"] = None
+
+
+async def free_lines(tx: Tx, taken: Sequence[Taken]) -> None:
+    """The lines of calls that have ended; a provider without a trunk has none."""
+    over = {(item.provider, item.report.reference) for item in taken if item.report.over and item.report.reference}
+    if over:
+        source = rows_table(tx.conn.dialect.name == "sqlite", provider="text", reference="text")
+        done = await tx.conn.execute(
+            text(
+                f"DELETE FROM line WHERE EXISTS (SELECT 1 FROM {source} AS k "
+                "WHERE k.provider = line.provider AND k.reference = line.reference)"
+            ),
+            {"rows": pack_rows(sorted(over))},
+        )
+        if done.rowcount:
+            tx.wake("line")

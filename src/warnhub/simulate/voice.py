@@ -1,5 +1,6 @@
 """Twilio Voice's stand-in: the Calls resource, and telephones that are busy, not answered, answered by a machine, hung up,
-heard to the end, or answered with a key; each call's end and each key is called back, signed as Twilio signs.
+heard to the end, or answered with a key; each call's end, each key and, beside the call, who answered it is called back, signed
+as Twilio signs. A recording that a call is to play is fetched, and a call whose recording is not there ends.
 
 What a number does is said by `POST /_sim/outcome` (`{"+86145…": "busy"}`, `*` for all others), else drawn from `mix`.
 https://www.twilio.com/docs/voice/api/call-resource
@@ -9,7 +10,9 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import time
 from collections.abc import Mapping
+from email.utils import formatdate
 from typing import Any
 
 import httpx
@@ -66,6 +69,7 @@ class VoiceCarrier(Carrier):
         path = "/2010-04-01/Accounts/{account}/Calls"
         return [
             Route(f"{path}.json", self.create, methods=["POST"]),
+            Route(f"{path}.json", self.list, methods=["GET"]),
             Route(path + "/{sid}.json", self.change, methods=["POST"]),
             Route("/_sim/outcome", self.decide, methods=["POST"]),
         ]
@@ -117,6 +121,7 @@ class VoiceCarrier(Carrier):
             return no(429 if refused[0] == 10004 else 400, *refused)
         sid = f"CA{self.random.getrandbits(128):032x}"
         call = {"sid": sid, "to": values["To"], "from": values["From"], "status": "queued", "ended": asyncio.Event()}
+        call |= {"date_created": formatdate(time.time()), "duration": None, "answered_by": None}
         self.calls[sid] = call
         self.take(sid=sid, to=values["To"], twiml=values.get("Twiml", ""), machines="MachineDetection" in values)
         self.busy += 1
@@ -133,7 +138,7 @@ class VoiceCarrier(Carrier):
             return TO[to][0], TO[to][1].format(to)
         if not to.startswith("+") or not to[1:].isdecimal():
             return 21211, f"Invalid 'To' Phone Number: {to}"
-        if not script or len(script) > 4_000 or say_of(script) is None:
+        if not script or len(script) > 4_000 or say_of(script) is None or form.get("AsyncAmd", "true") != "true":
             return 21218, "the document is missing, too long or not TwiML"
         if self.busy >= self.lines:
             return 10004, "Call concurrency limit exceeded"
@@ -143,6 +148,8 @@ class VoiceCarrier(Carrier):
         """One call, from ringing to its end."""
         kind, _, key = outcome.partition(" ")
         status, seconds, answered = OUTCOMES[kind]
+        if answered and not await self.listen(call, form, answered):
+            seconds = 0
         try:
             async with asyncio.timeout(self.faults.delay / 2):
                 await call["ended"].wait()
@@ -152,13 +159,31 @@ class VoiceCarrier(Carrier):
             await asyncio.sleep(self.faults.delay / 2)
         if call["ended"].is_set():
             status, seconds = ("completed", 3) if answered else ("canceled", 0)
-        call["status"] = status
+        call |= {"status": status, "duration": str(seconds), "answered_by": answered if "MachineDetection" in form else None}
         self.busy -= 1
         self.counts[kind] += 1
         if url := form.get("StatusCallback"):
             told = self.told(call, status) | {"CallDuration": str(seconds), "CallbackSource": "call-progress-events"}
-            told |= {"AnsweredBy": answered} if answered and "MachineDetection" in form else {}
+            told |= {"AnsweredBy": answered} if answered and "MachineDetection" in form and "AsyncAmd" not in form else {}
             await self.call_back(lambda http: self.post(http, url, told), 0)
+
+    async def listen(self, call: dict[str, Any], form: Mapping[str, str], answered: str) -> bool:
+        """Somebody, or something, takes the call: who it was is told beside it, and what it plays is fetched; False if there is
+        nothing to play."""
+        assert self.http is not None
+        if form.get("AsyncAmd") == "true" and (url := form.get("AsyncAmdStatusCallback")):
+            told = self.told(call, "in-progress") | {"AnsweredBy": answered, "MachineDetectionDuration": "3200"}
+            await self.call_back(lambda http: self.post(http, url, told), 0)
+        for recording in plays_of(form["Twiml"]):
+            try:
+                got = await self.http.get(recording)
+            except httpx.HTTPError:
+                return False
+            self.counts["played" if got.is_success and got.content[:4] == b"RIFF" else "unplayable"] += 1
+            if not got.is_success:
+                return False
+            call["heard"] = len(got.content)
+        return True
 
     async def press(self, call: dict[str, Any], form: Mapping[str, str], digit: str) -> None:
         """The person presses a key; what they are told then is kept."""
@@ -183,6 +208,17 @@ class VoiceCarrier(Carrier):
             "To": call["to"],
         }
 
+    async def list(self, request: Request) -> Response:
+        """The newest calls to a number and from a caller."""
+        if early := await self.gate(request) or self.stranger(request):
+            return early
+        query, size = request.query_params, int(request.query_params.get("PageSize", "50"))
+        wanted = {"to": query.get("To"), "from": query.get("From"), "status": query.get("Status")}
+        found = [c for c in reversed(self.calls.values()) if all(value in (None, c[name]) for name, value in wanted.items())]
+        following = f"{request.url.path}?Page=1" if len(found) > size else None
+        page = {"calls": [self.shown(call) for call in found[:size]], "page": 0, "page_size": size}
+        return JSONResponse(page | {"uri": request.url.path, "next_page_uri": following, "start": 0, "end": size})
+
     async def change(self, request: Request) -> Response:
         """Hang up."""
         if early := await self.gate(request) or self.stranger(request):
@@ -197,7 +233,8 @@ class VoiceCarrier(Carrier):
 
     def shown(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """A call as Twilio shows it."""
-        return {name: call[name] for name in ("sid", "to", "from", "status")} | {"account_sid": self.account_sid}
+        keep = ("sid", "to", "from", "status", "date_created", "duration", "answered_by")
+        return {name: call[name] for name in keep} | {"account_sid": self.account_sid, "direction": "outbound-api"}
 
     async def post(self, http: httpx.AsyncClient, url: str, form: dict[str, str]) -> httpx.Response:
         """Post a signed form."""
@@ -227,6 +264,12 @@ def action_of(script: str) -> str:
     root = tree_of(script)
     found = root.find("Gather") if root is not None else None
     return str(found.get("action", "")) if found is not None else ""
+
+
+def plays_of(script: str) -> list[str]:
+    """The recordings a document plays, each once."""
+    root = tree_of(script)
+    return [] if root is None else sorted({str(one.text).strip() for one in root.iter("Play")})
 
 
 def no(status: int, code: int, words: str, headers: dict[str, str] | None = None) -> Response:

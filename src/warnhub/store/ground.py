@@ -52,6 +52,7 @@ household = Table(
     Column("lat", Float),
     Column("gone_at", Time),
     Column("updated_at", Time, nullable=False),
+    Column("digest", LargeBinary),
 )
 
 door = Table(

@@ -1,6 +1,6 @@
-"""Tables by which several processes share one installation: what no handler could work on, and providers' rates."""
+"""Tables by which several processes share one installation: what no handler could work on, providers' rates and lines."""
 
-from sqlalchemy import Column, Float, SmallInteger, Table, Text
+from sqlalchemy import Column, Float, Integer, SmallInteger, Table, Text, UniqueConstraint
 
 from warnhub.store.tables import Time, metadata, serial
 
@@ -29,3 +29,14 @@ quota = Table(
     Column("paused_until", Time, nullable=False),
 )
 """What is left of a provider account's rate, filled up by whoever asks; its row lock is all that workers share."""
+
+line = Table(
+    "line",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("reference", Text, nullable=False),
+    Column("until", Time, nullable=False),
+    UniqueConstraint("provider", "reference"),
+)
+"""Which lines of a trunk are taken: a row for each, by whose message, and until when if nothing more is heard of it."""

@@ -330,6 +330,7 @@ ack = Table(
     Column("origin", Text),
     Column("at", Time, nullable=False),
     Index("ix_ack_warning_id", "warning_id", "recipient_id"),
+    Index("ix_ack_origin", "origin", "at"),
 )
 
 task = Table(

@@ -1,7 +1,20 @@
 """The tables of the response: hazard points, plans and their runs, who has to do what by when, what was measured and seen, what
 is proposed to the desk because of it, and what the last warnings suggest."""
 
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from warnhub.store.tables import Id, Time, metadata, serial
 
@@ -89,7 +102,10 @@ assignment = Table(
     Column("done_at", Time),
     Column("actor", Text),
     Column("said", Text),
+    Column("stage", SmallInteger, nullable=False, server_default="0"),
+    Column("next_at", Time),
     Index("ix_assignment_due_at", "state", "due_at"),
+    Index("ix_assignment_next_at", "state", "next_at"),
     Index("ix_assignment_owner_id", "owner_id", "state"),
 )
 
@@ -144,6 +160,7 @@ proposal = Table(
     Column("first_at", Time, nullable=False),
     Column("last_at", Time, nullable=False),
     Column("count", Integer, nullable=False),
+    Column("version", Integer),
     Index("ix_proposal_state", "state", "hazard", "area_id"),
 )
 
@@ -177,4 +194,40 @@ suggestion = Table(
     Column("at", Time, nullable=False),
     Column("decided_at", Time),
     UniqueConstraint("key"),
+)
+
+linkage = Table(
+    "linkage",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=True),
+    Column("text", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("at", Time, nullable=False),
+)
+
+opinion = Table(
+    "opinion",
+    metadata,
+    serial(),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("expert", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", Time, nullable=False),
+    Index("ix_opinion_subject", "kind", "subject"),
+)
+
+photo = Table(
+    "photo",
+    metadata,
+    serial(),
+    Column("kind", Text, nullable=False),
+    Column("subject_id", Id, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", Time, nullable=False),
+    Index("ix_photo_subject_id", "kind", "subject_id"),
 )
