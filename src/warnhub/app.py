@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
+from fastapi.telemetry import TelemetryConfig
 
 from warnhub.api import alerts, feeds, health, hooks, relief, speech, warnings, watch
 from warnhub.api.contract import Described
@@ -33,7 +34,17 @@ def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> F
         async with run_hub(made):
             yield
 
-    app = Described(title=TITLE, version="1", lifespan=life, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    # The framework's own spans would hold the paths of field pages, and those are keys.
+    silent = TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
+    app = Described(
+        title=TITLE,
+        version="1",
+        lifespan=life,
+        telemetry=silent,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+    )
     install_handlers(app)
     app.add_api_route("/", to_console, include_in_schema=False)
     for part in (hooks, speech, feeds, alerts, warnings, relief, watch, health):

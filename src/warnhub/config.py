@@ -204,6 +204,7 @@ class Settings(BaseSettings):
     kafka_partitions: int = Field(default=8, ge=1, le=1_000)
     kafka_replication: int = Field(default=1, ge=1, le=10)
     worker: bool = False
+    otel_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/@\s]+(/[^\s]*)?$")
 
     @field_validator("trusted_proxies")
     @classmethod

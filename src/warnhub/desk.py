@@ -20,6 +20,7 @@ from warnhub.store.audits import add_audit, add_event
 from warnhub.store.engine import Tx
 from warnhub.store.readings import add_reading
 from warnhub.store.warnings import LIVING, Warning, add_warning, end_warning, find_warning, set_released, warning_alert
+from warnhub.traces import span
 
 __all__ = ["Choice", "Desk", "Received", "Refusal"]
 
@@ -42,6 +43,13 @@ class Desk(Intake):
 
     async def release(self, uid: str, actor: str) -> Warning:
         """One officer's yes; the warning leaves when enough different officers have said it."""
+        async with self.store.read() as conn:
+            known = await find_warning(conn, uid)
+        with span("warning.release", parent=known.trace if known else None, warning=uid):
+            return await self.approve(uid, actor)
+
+    async def approve(self, uid: str, actor: str) -> Warning:
+        """One officer's yes on the record, with what follows from it."""
         async with self.deciding() as tx:
             warning = await self.pending(tx, uid)
             if warning.expires_at <= tx.now:

@@ -9,12 +9,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import httpx
 import structlog
 from sqlalchemy import text
 
+from warnhub import traces
 from warnhub.bus.kafka import KafkaBus
 from warnhub.bus.local import LocalBus
 from warnhub.bus.signals import Bus
@@ -178,6 +180,7 @@ class Hub:
 
     async def close(self) -> None:
         """Give everything back."""
+        await asyncio.to_thread(traces.shut_down)
         await self.poller.fetcher.close()
         await self.transport.aclose()
         await self.store.close()
@@ -192,6 +195,14 @@ def try_folders(settings: Settings) -> None:
         check_words(Wording(settings.county.signature, settings.county.zone, settings.words_dir))
     except WordingError as error:
         raise ConfigError(f"words_dir: {error}") from error
+
+
+def begin_traces(settings: Settings, node: str) -> None:
+    """Export traces, where the settings or the standard variables ask for it."""
+    try:
+        traces.set_up(settings.otel_endpoint, version("warnhub"), node)
+    except traces.TracesError as error:
+        raise ConfigError(str(error)) from error
 
 
 def make_signer(settings: Settings) -> Signer | None:
@@ -239,6 +250,7 @@ async def make_hub(
     transport = transport or make_transport()
     providers = make_providers(settings.providers, transport) if providers is None else providers
     node = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+    begin_traces(settings, node)
     bus = KafkaBus(store, settings, node) if settings.scaled else LocalBus(store)
     async with store.read() as conn:
         places = await Places.load(conn)

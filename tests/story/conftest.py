@@ -13,6 +13,7 @@ CHOSEN = {
     "test_story_cancel.py",
     "test_story_drill.py",
     "test_story_restart.py",
+    "test_story_traces.py",
 }
 """The stories that `make test` plays scaled out too; `make stories` plays every one."""
 ONE_PROCESS = {"test_story_kill.py"}

@@ -11,10 +11,13 @@ from warnhub.alert import Problem
 from warnhub.api.auth import AgencyDep, CallerDep, HubDep
 from warnhub.api.signed import check_request
 from warnhub.desk import Refusal
+from warnhub.hub import Hub
 from warnhub.ingest.forms import MEDIA
 from warnhub.inlet.door import answer_of, read_whole, take
 from warnhub.monitor.metrics import INGEST
+from warnhub.store.agencies import Agency
 from warnhub.store.alerts import Kept, list_alerts, read_alert
+from warnhub.traces import Value, span
 
 router = APIRouter(prefix="/v1/alerts", tags=["alerts"])
 
@@ -25,6 +28,25 @@ FILE = re.compile(r"filename\*?=(?:UTF-8'')?\"?([^\";]{1,255})", re.IGNORECASE)
 @router.post("", status_code=201, response_model=None, responses={200: {}, 409: {}, 413: {}, 415: {}, 422: {}})
 async def post_alert(request: Request, hub: HubDep, agency: AgencyDep) -> Response:
     """Take an alert in any of the forms that are read. 201 with what became of it, 200 for a repeat."""
+    given: dict[str, Value] = {"http__request__method": "POST", "http__route": "/v1/alerts", "agency": agency.id}
+    with span("POST /v1/alerts", "server", request.headers.get("traceparent"), **given) as here:
+        answer = await answer_post(request, hub, agency)
+        here.set("http.response.status_code", answer.status if isinstance(answer, Refusal) else answer.status_code)
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer
+
+
+async def answer_post(request: Request, hub: Hub, agency: Agency) -> Response | Refusal:
+    """The answer to a POST; a refusal is one too, and no failure of ours."""
+    try:
+        return await take_post(request, hub, agency)
+    except Refusal as refusal:
+        return refusal
+
+
+async def take_post(request: Request, hub: Hub, agency: Agency) -> Response:
+    """Read, check, keep and decide."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in MEDIA:
         message = f"send one of {', '.join(sorted(MEDIA))}"

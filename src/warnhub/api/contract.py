@@ -116,7 +116,12 @@ def describe_post(operation: dict[str, Any]) -> None:
     operation["requestBody"] = {"required": True, "description": FOREIGN, "content": content}
     key = {"type": "string", "minLength": 1, "maxLength": 255}
     about = "the same key with the same alert is answered as the first time; with another alert it is refused"
-    operation["parameters"] = [{"name": "Idempotency-Key", "in": "header", "schema": key, "description": about}]
+    trace = {"type": "string", "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"}
+    joined = "W3C Trace Context: where the county records traces, what becomes of the alert is part of the agency's own"
+    operation["parameters"] = [
+        {"name": "Idempotency-Key", "in": "header", "schema": key, "description": about},
+        {"name": "traceparent", "in": "header", "schema": trace, "description": joined},
+    ]
     one = {"$ref": REF.format(model="Taken")}
     notes = {"type": "array", "items": {"type": "array", "items": {"$ref": REF.format(model="Problem")}}}
     lists = {"alerts": {"type": "array", "items": one}, "readings": notes | {"description": QUIET}}

@@ -34,7 +34,7 @@ TOPICS: tuple[Topic, ...] = (
         "(method KAFKA, path the topic) and its key is the agency's id",
         "",
         "the agency's id; records of one key keep their order",
-        ("content-type", "idempotency-key", *KEYS),
+        ("content-type", "idempotency-key", "traceparent", *KEYS),
     ),
     Topic(
         topics.OUT,

@@ -11,7 +11,9 @@ from warnhub.channels import Provider
 from warnhub.dispatch.throttle import Throttle
 from warnhub.dispatch.trunk import Trunk
 from warnhub.port import Bulk, Crowd, Outgoing, Reason, Receipt, SendError
+from warnhub.store.batches import Batch
 from warnhub.store.states import Rank
+from warnhub.traces import Span, span
 
 PACE = 0.02
 """Seconds between groups of outcomes: a group costs, whether it is of one or of hundreds."""
@@ -74,7 +76,7 @@ async def hand_crowd(
             if stopped:
                 going = [place for place, person in enumerate(people) if person not in stopped]
                 people, messages = [people[place] for place in going], messages.only(going)
-            results = await adapter.send_many(messages) if people else []
+            results = await send_many(provider, adapter, messages) if people else []
         yield [Many([person], rank) for person, rank in stopped.items()] + same(people, results)
 
 
@@ -87,6 +89,26 @@ def same(people: Sequence[int], results: Sequence[Receipt | SendError]) -> list[
     return [Many([person], result) for person, result in zip(people, results, strict=True)]
 
 
+async def send_many(provider: Provider, adapter: Bulk, messages: Sequence[Outgoing]) -> Sequence[Receipt | SendError]:
+    """One bulk call, traced."""
+    with call_span(provider, len(messages)) as here:
+        results = await adapter.send_many(messages)
+        refused = [result.reason.value for result in results if isinstance(result, SendError)]
+        here.set("warnhub.refused", len(refused))
+        here.set("warnhub.outcome", max(set(refused), key=refused.count) if refused else "accepted")
+        return results
+
+
+def batch_span(name: str, batch: Batch) -> Span:
+    """The span of work on a batch, in the trace that it carries."""
+    return span(name, "consumer", batch.trace, provider=batch.provider, lane=batch.lane, round=batch.round, people=batch.open)
+
+
+def call_span(provider: Provider, messages: int) -> Span:
+    """The span of a call to a provider; never what it is told, nor for whom."""
+    return span("provider.call", "client", provider=provider.name, channel=provider.channel, messages=messages)
+
+
 async def send_group(provider: Provider, items: Sequence[Item], lane: int, throttle: Throttle, gate: Gate) -> list[Done]:
     """One bulk call."""
     adapter = provider.adapter
@@ -94,7 +116,7 @@ async def send_group(provider: Provider, items: Sequence[Item], lane: int, throt
     async with throttle.call(lane):
         stopped = {item.recipient: rank for item in items if (rank := gate(item.recipient)) is not None}
         going = [item for item in items if item.recipient not in stopped]
-        results = await adapter.send_many([item.message for item in going]) if going else []
+        results = await send_many(provider, adapter, [item.message for item in going]) if going else []
     done = [Done(recipient, rank) for recipient, rank in stopped.items()]
     return done + [Done(item.recipient, result) for item, result in zip(going, results, strict=True)]
 
@@ -156,10 +178,13 @@ async def ask_and_send(provider: Provider, item: Item, gate: Gate) -> Outcome:
 
 async def send_one(provider: Provider, message: Outgoing) -> Outcome:
     """One call. The task boundary of a message: an adapter's bug on an odd address is that message's, not its batch's."""
-    try:
-        return await provider.adapter.send(message)
-    except SendError as error:
-        return error
-    except Exception as error:
-        log.error("adapter.failed", provider=provider.name, error=type(error).__name__, exc_info=error)
-        return SendError(Reason.UNEXPECTED, type(error).__name__, "the adapter failed")
+    with call_span(provider, 1) as here:
+        try:
+            outcome: Receipt | SendError = await provider.adapter.send(message)
+        except SendError as error:
+            outcome = error
+        except Exception as error:
+            log.error("adapter.failed", provider=provider.name, error=type(error).__name__, exc_info=error)
+            outcome = SendError(Reason.UNEXPECTED, type(error).__name__, "the adapter failed")
+        here.set("warnhub.outcome", outcome.reason.value if isinstance(outcome, SendError) else outcome.state.value)
+        return outcome

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from warnhub.alert import Level
 from warnhub.channels import Provider
-from warnhub.dispatch.handover import Item, Outcome, hand_over
+from warnhub.dispatch.handover import Item, Outcome, batch_span, call_span, hand_over
 from warnhub.dispatch.worker import Drive, Worker
 from warnhub.plan.cutting import next_round
 from warnhub.plan.planner import Planner
@@ -59,12 +59,13 @@ class Resolver:
         batch, lines = await self.read_unknown(int(key))
         if batch is None or not lines:
             return
-        story = await self.worker.wordbook.story(batch.warning)
-        await self.worker.living.learn(batch.warning)
-        items, broken = self.worker.packer.items(story, batch, lines)
-        asked = await self.recall(batch, items)
-        findings = [Finding(move.recipient, move) for move in broken] + await self.look_into(batch, asked)
-        await self.conclude(batch, findings, int(data.get("asked", 0)))
+        with batch_span("batch.resolve", batch):
+            story = await self.worker.wordbook.story(batch.warning)
+            await self.worker.living.learn(batch.warning)
+            items, broken = self.worker.packer.items(story, batch, lines)
+            asked = await self.recall(batch, items)
+            findings = [Finding(move.recipient, move) for move in broken] + await self.look_into(batch, asked)
+            await self.conclude(batch, findings, int(data.get("asked", 0)))
 
     async def recall(self, batch: Batch, items: Sequence[Item]) -> list[Item]:
         """The messages with what a provider needs to tell them from others to the same people."""
@@ -126,7 +127,7 @@ class Resolver:
                 ),
                 {"b": number},
             )
-            return Batch(*row[:12]), [Line._make(line) for line in found.all()]
+            return Batch(*row[:-1]), [Line._make(line) for line in found.all()]
 
     async def find(self, provider: Provider | None, batch: Batch, recipient: int, message: Outgoing) -> Finding:
         """One message: by the provider's memory, by a safe repeat, or by policy."""
@@ -153,10 +154,11 @@ class Resolver:
         async with drive.throttle.call(batch.lane):
             if self.worker.make_gate(batch.warning)(recipient) is not None:
                 return Finding(recipient)
-            try:
-                return repeated(batch, recipient, await provider.adapter.send(message))
-            except SendError as error:
-                return repeated(batch, recipient, error)
+            with call_span(provider, 1):
+                try:
+                    return repeated(batch, recipient, await provider.adapter.send(message))
+                except SendError as error:
+                    return repeated(batch, recipient, error)
 
     async def repeat_all(self, drive: Drive, batch: Batch, items: Sequence[Item]) -> list[Finding]:
         """Send a batch's unknown messages again, in the calls that they went out in."""

@@ -17,7 +17,7 @@ from warnhub.channels import Provider
 from warnhub.config import Settings
 from warnhub.crypto import KeyRing
 from warnhub.dispatch.failover import pass_on, stop_provider
-from warnhub.dispatch.handover import Done, Gate, Item, Many, hand_crowd, hand_over
+from warnhub.dispatch.handover import Done, Gate, Item, Many, batch_span, hand_crowd, hand_over
 from warnhub.dispatch.living import Living
 from warnhub.dispatch.packing import Load, Packer
 from warnhub.dispatch.recording import Outcomes, record, record_all
@@ -188,7 +188,8 @@ class Worker:
     async def process(self, line: Drive, batch: Batch) -> None:
         """One batch from claim to record. Whatever goes wrong in our own code leaves it unknown, never sent."""
         try:
-            await self.send(line, batch)
+            with batch_span("batch.send", batch):
+                await self.send(line, batch)
         except Exception as error:
             log.error("batch.failed", batch=batch.id, provider=batch.provider, error=type(error).__name__, exc_info=error)
             await patiently(partial(self.give_up, batch, error), self.away)

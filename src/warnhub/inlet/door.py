@@ -12,6 +12,7 @@ from warnhub.ingest.forms import read_alerts
 from warnhub.monitor.metrics import ALERTS
 from warnhub.store.agencies import Agency
 from warnhub.store.trust import read_trust
+from warnhub.traces import span
 
 SMALL = 32_000
 
@@ -21,12 +22,13 @@ async def read_document(
 ) -> list[Verdict]:
     """One verdict an alert; a large document is read beside the loop. `proven`: whoever brought it has signed for it; `name`:
     the file's."""
-    async with desk.store.read() as conn:
-        now = datetime.fromtimestamp(await desk.store.now(conn) / 1_000, UTC)
-        bounds = desk.limits(agency, await read_trust(conn, agency.id), proven)
-    if len(body) <= SMALL:
-        return read_alerts(body, media, bounds, now, name)
-    return await asyncio.to_thread(read_alerts, body, media, bounds, now, name)
+    with span("alert.read", bytes=len(body)):
+        async with desk.store.read() as conn:
+            now = datetime.fromtimestamp(await desk.store.now(conn) / 1_000, UTC)
+            bounds = desk.limits(agency, await read_trust(conn, agency.id), proven)
+        if len(body) <= SMALL:
+            return read_alerts(body, media, bounds, now, name)
+        return await asyncio.to_thread(read_alerts, body, media, bounds, now, name)
 
 
 async def read_whole(
@@ -51,7 +53,9 @@ async def take(
 ) -> list[Received]:
     """The alerts of a document, all or none."""
     try:
-        received = await desk.receive_all(agency, verdicts, body, media, key)
+        with span("alert.assess", agency=agency.id, alerts=len(verdicts)) as here:
+            received = await desk.receive_all(agency, verdicts, body, media, key)
+            here.set("warnhub.state", ",".join(sorted({one.state for one in received})))
     except Refusal:
         ALERTS.labels(agency.id, "refused").inc(len(verdicts))
         raise
@@ -75,6 +79,12 @@ class Outcome:
 
 async def take_each(desk: Desk, agency: Agency, body: bytes, media: str | None) -> Outcome:
     """A document that nobody can send again in parts: what can be taken of it is, and the rest is refused."""
+    with span("alert.receive", "consumer", agency=agency.id):
+        return await take_apart(desk, agency, body, media)
+
+
+async def take_apart(desk: Desk, agency: Agency, body: bytes, media: str | None) -> Outcome:
+    """Each alert of a document by itself."""
     outcome = Outcome([], [])
     verdicts = await read_document(desk, agency, body, media)
     for verdict in verdicts:

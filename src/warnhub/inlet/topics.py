@@ -28,6 +28,7 @@ from warnhub.inlet.door import answer_of, read_whole, refused_document, take
 from warnhub.inlet.signed import NAMES, Said, check_signed
 from warnhub.store.agencies import Agency, find_agency, read_agency
 from warnhub.store.audits import add_audit
+from warnhub.traces import span
 
 IN, OUT, DEAD = "alerts.in", "alerts.out", "alerts.dead"
 ATTEMPTS = 5
@@ -95,7 +96,10 @@ class AlertTopic:
         attempt = 0
         while True:
             try:
-                agency, status, said = await self.answer(record)
+                parent = read_headers(record).get("traceparent")
+                with span("alert.receive", "consumer", parent, messaging__system="kafka") as here:
+                    agency, status, said = await self.answer(record)
+                    here.set("warnhub.status", status)
                 break
             except AWAY as error:
                 log.warning("alerts.store_waits", error=type(error).__name__)

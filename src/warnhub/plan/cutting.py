@@ -46,6 +46,7 @@ class Cut:
     told_by: int | None = None
     unconfirmed: bool = False
     part: str = field(default="")
+    trace: str | None = None
 
 
 async def open_wave(tx: Tx, warning: int, channel: str, round_: int, cause: str) -> int:
@@ -160,9 +161,9 @@ async def cut_batches(tx: Tx, cut: Cut) -> int:
     await tx.run_long(
         text(
             "INSERT INTO batch (id, wave_id, warning_id, channel, round, provider, role, town_id, lane, rank, size, open, "
-            "state, attempt, due_at, ready_at) "
+            "state, attempt, due_at, ready_at, trace) "
             "SELECT batch_id, :wave, :w, :channel, :round, :provider, :role, :town, :lane, :rank, count(*), count(*), 0, 0, "
-            ":due, :now FROM delivery WHERE batch_id >= :low AND batch_id < :high GROUP BY batch_id"
+            ":due, :now, CAST(:trace AS text) FROM delivery WHERE batch_id >= :low AND batch_id < :high GROUP BY batch_id"
         ),
         bind
         | {
@@ -172,6 +173,7 @@ async def cut_batches(tx: Tx, cut: Cut) -> int:
             "rank": cut.rank,
             "due": cut.due_at,
             "now": tx.now,
+            "trace": cut.trace,
             "low": step * ROOM,
             "high": (step + 1) * ROOM,
         },

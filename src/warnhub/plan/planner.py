@@ -20,6 +20,7 @@ from warnhub.store.audits import add_event
 from warnhub.store.engine import Store, Tx
 from warnhub.store.timers import set_timer
 from warnhub.store.warnings import LIVING, Warning, read_warning, warning_alert
+from warnhub.traces import carried, span
 
 AGAIN = 250
 FIRST = -1
@@ -46,6 +47,12 @@ class Planner:
             warning = await read_warning(conn, int(key))
             if warning is None or warning.state != LIVING or warning.planned_at is not None:
                 return
+        with span("warning.plan", "consumer", warning.trace, warning=warning.uid, level=warning.level):
+            await self.carry_out(warning)
+
+    async def carry_out(self, warning: Warning) -> None:
+        """The plan of a living warning, or what is left of it."""
+        async with self.store.read() as conn:
             alert = await warning_alert(conn, warning)
             previous = await read_warning(conn, ended_by(warning) or 0)
             held = previous is not None and await is_held(conn, previous.id)
@@ -180,6 +187,7 @@ class Planner:
                     provider.batch_size,
                     due,
                     part=part,
+                    trace=carried() or warning.trace,
                     **only,
                 ),
             )

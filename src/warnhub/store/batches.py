@@ -14,7 +14,7 @@ from warnhub.store.states import Rank, Stage, implied_rank
 from warnhub.store.tallies import Cell, add_cells, move_cell
 from warnhub.store.warnings import LIVING, STAGES
 
-COLUMNS = "id, wave_id, warning_id, channel, round, provider, role, town_id, lane, size, open, attempt"
+COLUMNS = "id, wave_id, warning_id, channel, round, provider, role, town_id, lane, size, open, attempt, trace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Batch:
     size: int
     open: int
     attempt: int
+    trace: str | None = None
 
 
 class Line(NamedTuple):

@@ -129,6 +129,7 @@ warning = Table(
     Column("ended_at", Time),
     Column("expires_at", Time, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("trace", Text),
     Index("ix_warning_state", "state", "id"),
     Index("ix_warning_expires_at", "state", "expires_at"),
 )
@@ -270,6 +271,7 @@ batch = Table(
     Column("lease_until", Time),
     Column("leased_by", Text),
     Column("note", Text),
+    Column("trace", Text),
     Index("ix_batch_claim", "provider", "state", "lane", "rank", "id"),
     Index("ix_batch_warning_id", "warning_id", "state"),
     sqlite_with_rowid=False,

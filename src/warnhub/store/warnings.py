@@ -14,6 +14,7 @@ from warnhub.store.engine import Tx, new_id
 from warnhub.store.ledger import hold_warnings, stop_batches
 from warnhub.store.readings import as_read
 from warnhub.store.states import Stage
+from warnhub.traces import carried
 
 LIVING = "released"
 STAGES = {"cancelled": Stage.SUPERSEDED, "superseded": Stage.SUPERSEDED, "expired": Stage.EXPIRED}
@@ -44,6 +45,7 @@ class Warning:
     ended_at: int | None
     expires_at: int
     version: int
+    trace: str | None = None
 
     @property
     def lane(self) -> int:
@@ -65,6 +67,7 @@ async def add_warning(tx: Tx, alert_id: int, alert: Alert, **given: Any) -> Warn
         "created_at": tx.now,
         "expires_at": milliseconds(alert.expires),
         "version": 1,
+        "trace": carried(),
     } | given
     result = await tx.conn.execute(insert(tables.warning).values(**values))
     row = await read_warning(tx.conn, new_id(result))
@@ -108,10 +111,10 @@ async def set_released(tx: Tx, warning: Warning, actor: str) -> None:
     """From pending to released; what follows is in the outbox of the same commit."""
     await tx.conn.execute(
         text(
-            "UPDATE warning SET state = 'released', released_at = :now, version = version + 1 "
-            "WHERE id = :id AND state = 'pending'"
+            "UPDATE warning SET state = 'released', released_at = :now, version = version + 1, "
+            "trace = coalesce(:trace, trace) WHERE id = :id AND state = 'pending'"
         ),
-        {"now": tx.now, "id": warning.id},
+        {"now": tx.now, "id": warning.id, "trace": carried()},
     )
     await tx.publish("warning.released", str(warning.id), lane=warning.lane)
     await tx.conn.execute(insert(tables.timer).values(kind="expire", warning_id=warning.id, due_at=warning.expires_at, data={}))
