@@ -1,8 +1,7 @@
 """`warnhub report`: the figures of a quarter or a year, a drill beside the real thing, and what the last warnings suggest."""
 
 import json
-import re
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -11,28 +10,24 @@ import typer
 from rich.table import Table
 from sqlalchemy import text
 
-from warnhub.commands import actor, asynchronous, fail, open_store, out
+from warnhub.commands import actor, asynchronous, fail, open_store, out, settings
+from warnhub.crypto import KeyRing
+from warnhub.monitor.report import period_bounds
+from warnhub.monitor.trailer import Verdict, check_file
 from warnhub.response.figures import DEFINITIONS, Sums, period_sums
 from warnhub.response.lessons import decide_lesson, keep_lessons, learn, list_lessons
 
 report = typer.Typer(help="通报与总评 / reports: quarters, years, drills, suggestions.", no_args_is_help=True)
-PERIOD = re.compile(r"(\d{4})(?:Q([1-4]))?")
 GROUPS = ("town", "agency", "channel", "all")
 AsJson = Annotated[bool, typer.Option("--json", help="one line of JSON")]
 
 
 def span_of(period: str, zone: str) -> tuple[int, int]:
     """(from, to) in milliseconds of `2026Q4` or `2026`, by the county's clock."""
-    found = PERIOD.fullmatch(period)
-    if not found:
-        fail(f"period: {period!r} is not a quarter such as 2026Q4 or a year such as 2026")
-    year, quarter = int(found[1]), int(found[2] or 0)
-    first = (quarter - 1) * 3 + 1 if quarter else 1
-    months = 3 if quarter else 12
-    end = (year + (first + months - 1) // 12, (first + months - 1) % 12 + 1)
-    start = datetime(year, first, 1, tzinfo=ZoneInfo(zone)).astimezone(UTC)
-    stop = datetime(*end, 1, tzinfo=ZoneInfo(zone)).astimezone(UTC)
-    return int(start.timestamp() * 1000), int(stop.timestamp() * 1000)
+    try:
+        return period_bounds(period, ZoneInfo(zone))
+    except ValueError as error:
+        fail(f"period: {error}")
 
 
 def line_of(one: Sums, weights: dict[str, float]) -> dict[str, Any]:
@@ -78,6 +73,35 @@ async def report_period(
     for zh, en in DEFINITIONS.values():
         out.print(f"{zh} / {en}", markup=False)
     out.print("权重 / weights: " + ", ".join(f"{name} {weight:g}" for name, weight in weights.items()))
+
+
+@report.command("verify")
+@asynchronous
+async def report_verify(
+    file: Annotated[Path, typer.Argument(help="a report as it was exported: CSV, XLSX or JSON")], as_json: AsJson = False
+) -> None:
+    """核对导出的报告 / whether an exported file is as this installation made it. Exit code 0 if it is, 1 if not, 2 if it
+    cannot be read."""
+    keys = KeyRing(settings().secret_key.get_secret_value())
+    found = check_file(file, keys)
+    said = verdict_words(found)
+    if as_json:
+        typer.echo(json.dumps(found._asdict() | {"file": str(file), "fits": found.fits}, ensure_ascii=False))
+    else:
+        out.print(f"{file}: {said}", markup=False, soft_wrap=True)
+    if not found.fits:
+        raise typer.Exit(1)
+
+
+def verdict_words(found: Verdict) -> str:
+    """What is to be said of a file."""
+    if not found.kind:
+        return "没有签章:不是导出的报告,或被截断 / no seal: not an exported report, or cut off"
+    if not found.whole:
+        return "内容被改动过 / it was changed after it was exported"
+    if not found.ours:
+        return "不是本系统签章的 / it was sealed by another installation, or not at all"
+    return f"签章相符,没有改动 / as it was exported · SHA-256 {found.digest}"
 
 
 @report.command("compare")

@@ -1,11 +1,11 @@
-"""After-action figures, of one warning and of a quarter: each number with its definition, and a seal over all of them.
+"""What a report is: figures, tables and a seal over all of them.
 
-The figures come from the tallies, as the pages' do; the seal is an HMAC of this installation over the SHA-256 of the figures as
-canonical JSON, so that a report that was changed afterwards no longer fits it.
+The seal is an HMAC of this installation over the SHA-256 of the whole as canonical JSON, so that a report that was changed
+afterwards no longer fits it. What the numbers mean stands in the catalogue, `define.<key>`, and beside each of them.
 """
 
 import hashlib
-from collections import Counter, defaultdict
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -13,33 +13,56 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.crypto import KeyRing
-from warnhub.monitor.summary import Funnel, Part, Summary, make_funnel
-from warnhub.store.tallies import Count
+from warnhub.monitor.summary import Funnel, Part
 
 STAGES = ("total", "accepted", "delivered", "read", "confirmed", "failed", "unknown", "suppressed", "stopped", "remaining")
 """Each is defined by the message `define.<stage>`."""
 
+RATES = ("coverage", "reach", "confirm", "median", "doors", "tasks")
+"""The indicators a county is judged by; defined in `warnhub.response.figures`."""
+
+FUNNEL = ("total", "accepted", "delivered", "confirmed", "failed", "unknown")
+JUDGED = ("score", *RATES)
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "indicators": ("value", "weight", "points"),
+    "times": ("asked", "confirmed", "first", "p50", "p95", "p100"),
+    "compare": ("warnings", *JUDGED),
+    "towns": ("rank", *JUDGED, "cause"),
+    "agencies": ("rank", "warnings", *JUDGED, "cause"),
+    "channels": ("total", "coverage", "reach", "cause"),
+    "roles": FUNNEL,
+    "providers": FUNNEL,
+    "places": FUNNEL,
+    "warnings": ("released_at", "total", "delivered", "confirmed", "asked", "answered"),
+    "months": ("red", "orange", "yellow", "blue"),
+}
+"""The columns of each table, in their order."""
+
+SHARES = frozenset(("coverage", "reach", "confirm", "doors", "tasks"))
+SECONDS = frozenset(("median", "first", "p50", "p95", "p100"))
+PERIOD = re.compile(r"(\d{4})(?:Q([1-4]))?", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number. `key`: its definition is the message `define.<key>`; `whole`: what it is a share of, 0 for nothing."""
+    """One number. `key`: its definition is the message `define.<key>`; `whole`: what it is a share of, 0 for nothing; `unit`:
+    s for seconds, and None for what cannot be said."""
 
     key: str
-    value: int
+    value: float | None
     whole: int = 0
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a table: what it is about, and its funnel."""
+    """One line of a table. `key` and `name`: what it is about; `cells`: by column of its table."""
 
     key: str
     name: str
-    funnel: dict[str, int]
+    cells: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -79,79 +102,33 @@ def rows_of(parts: Iterable[Part]) -> list[Row]:
     return [Row(part.key, part.name, part.funnel.model_dump()) for part in parts]
 
 
-def warning_report(summary: Summary, about: Mapping[str, Any]) -> Report:
-    """One warning."""
-    figures = funnel_figures(summary.people)
-    tasks = summary.tasks
-    figures += [
-        Figure("asked", tasks.total),
-        Figure("answered", tasks.done, tasks.total),
-        Figure("late", tasks.late, tasks.total),
-        Figure("help", tasks.help, tasks.total),
-        Figure("silent", summary.silent_villages),
-        Figure("messages", summary.planned),
-    ]
-    tables = {name: rows_of(getattr(summary, name)) for name in ("providers", "roles", "towns")}
-    return Report("warning", summary.id, summary.headline, summary.at, dict(about), figures, tables)
-
-
-def quarter_bounds(quarter: str, zone: ZoneInfo) -> tuple[int, int]:
-    """(begin, end) of `2026Q2` in milliseconds, by the county's clock. ValueError for what is none."""
-    year, _, number = quarter.partition("Q")
-    if not (year.isdecimal() and len(year) == 4 and number in {"1", "2", "3", "4"}):
-        raise ValueError(f"{quarter!r} is not a quarter such as 2026Q2")
-    first, month = int(year), int(number) * 3 - 2
-    after = (first + 1, 1) if month == 10 else (first, month + 3)
-    begin, end = datetime(first, month, 1, tzinfo=zone), datetime(*after, 1, tzinfo=zone)
+def period_bounds(period: str, zone: ZoneInfo) -> tuple[int, int]:
+    """(begin, end) of `2026Q2` or `2026` in milliseconds, by the county's clock. ValueError for what is neither."""
+    found = PERIOD.fullmatch(period)
+    if not found or not 1970 <= int(found[1]) <= 9_000:
+        raise ValueError(f"{period!r} is not a quarter such as 2026Q2 or a year such as 2026")
+    year, quarter = int(found[1]), int(found[2] or 0)
+    months = 3 if quarter else 12
+    first = quarter * 3 - 2 if quarter else 1
+    after = (year + 1, 1) if first + months > 12 else (year, first + months)
+    begin, end = datetime(year, first, 1, tzinfo=zone), datetime(*after, 1, tzinfo=zone)
     return int(begin.timestamp() * 1000), int(end.timestamp() * 1000)
+
+
+def period_before(period: str) -> str:
+    """The quarter or year before one; the period must be one."""
+    year, quarter = int(period[:4]), int(period[5:] or 0)
+    if not quarter:
+        return f"{year - 1}"
+    return f"{year}Q{quarter - 1}" if quarter > 1 else f"{year - 1}Q4"
+
+
+def year_before(period: str) -> str:
+    """The same quarter a year earlier, or the year before."""
+    return f"{int(period[:4]) - 1}{period[4:]}"
 
 
 def quarter_of(at: int, zone: ZoneInfo) -> str:
     """The quarter a moment lies in."""
     local = datetime.fromtimestamp(at / 1000, UTC).astimezone(zone)
     return f"{local.year}Q{(local.month + 2) // 3}"
-
-
-async def quarter_report(conn: AsyncConnection, quarter: str, zone: ZoneInfo, now: int) -> Report:
-    """Every warning released in a quarter, and all of them together; drills are counted apart and add to no figure."""
-    begin, end = quarter_bounds(quarter, zone)
-    warnings = (
-        await conn.execute(
-            text(
-                "SELECT id, uid, headline, level, hazard, drill, released_at FROM warning "
-                "WHERE released_at >= :a AND released_at < :b AND kind <> 'cancel' ORDER BY released_at"
-            ),
-            {"a": begin, "b": end},
-        )
-    ).all()
-    inside = "warning_id IN (SELECT id FROM warning WHERE released_at >= :a AND released_at < :b AND kind <> 'cancel')"
-    bind = {"a": begin, "b": end}
-    counts: dict[int, list[Count]] = defaultdict(list)
-    for row in await conn.execute(
-        text(f"SELECT warning_id, state, sum(n) AS n FROM tally WHERE channel = '' AND {inside} GROUP BY warning_id, state"),
-        bind,
-    ):
-        counts[row.warning_id].append(Count("", "", "", 0, row.state, int(row.n)))
-    tasks: dict[int, tuple[int, int]] = {}
-    for row in await conn.execute(
-        text(
-            "SELECT warning_id, count(*) AS n, sum(CASE WHEN state IN ('done', 'covered') THEN 1 ELSE 0 END) AS done "
-            f"FROM task WHERE kind = 'confirm' AND {inside} GROUP BY warning_id"
-        ),
-        bind,
-    ):
-        tasks[row.warning_id] = int(row.n), int(row.done)
-    real = [one for one in warnings if one.drill is None]
-    whole = make_funnel(count for one in real for count in counts[one.id])
-    levels = Counter(one.level for one in real)
-    figures = [Figure("warnings", len(real)), Figure("drills", len(warnings) - len(real))]
-    figures += [Figure(f"level.{level}", levels[level], len(real)) for level in ("red", "orange", "yellow", "blue")]
-    figures += funnel_figures(whole)
-    asked = sum(tasks.get(one.id, (0, 0))[0] for one in real)
-    figures += [Figure("asked", asked), Figure("answered", sum(tasks.get(one.id, (0, 0))[1] for one in real), asked)]
-    rows = []
-    for one in warnings:
-        total, done = tasks.get(one.id, (0, 0))
-        funnel = make_funnel(counts[one.id]).model_dump() | {"asked": total, "answered": done, "released_at": one.released_at}
-        rows.append(Row(one.uid, one.headline, funnel | {"drill": int(one.drill is not None)}))
-    return Report("quarter", quarter, quarter, now, {"begin": begin, "end": end, "drill": False}, figures, {"warnings": rows})

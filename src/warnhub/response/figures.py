@@ -63,27 +63,34 @@ class Sums:
 
     def score(self, weights: Mapping[str, float]) -> float | None:
         """0 to 100: the weighted mean of those indicators there are; None where there are none."""
-        rates = self.rates()
-        if rates["median"] is not None:
-            rates["median"] = max(0.0, 1 - rates["median"] / SLOWEST)
+        rates = judge(self.rates())
         known = {name: weight for name, weight in weights.items() if rates.get(name) is not None and weight > 0}
         total = sum(known.values())
         if not total:
             return None
         return 100 * sum(weight * float(rates[name] or 0.0) for name, weight in known.items()) / total
 
-    def cause(self, weights: Mapping[str, float]) -> str:
-        """What pulled it down most: the indicator that lost the most points, and the commonest failure behind it."""
-        rates = self.rates()
-        if rates["median"] is not None:
-            rates["median"] = max(0.0, 1 - rates["median"] / SLOWEST)
-        known = [name for name in weights if rates.get(name) is not None]
-        lost = {name: weights[name] * (1 - float(rates[name] or 0.0)) for name in known}
+    def pull(self, weights: Mapping[str, float]) -> tuple[str, str, int]:
+        """What pulled it down most: the indicator that lost the most points, and the commonest failure behind it with how often
+        it was; "" and 0 where there is none."""
+        rates = judge(self.rates())
+        lost = {name: weights[name] * (1 - rate) for name in weights if (rate := rates.get(name)) is not None}
         worst = max(lost, key=lambda name: lost[name], default="")
         if not worst or lost[worst] < 0.005:
-            return ""
+            return "", "", 0
         reason = max(self.causes, key=lambda name: self.causes[name], default="")
-        return f"{worst}: {reason} ×{self.causes[reason]}" if reason and worst in {"coverage", "reach"} else worst
+        return (worst, reason, self.causes[reason]) if reason and worst in {"coverage", "reach"} else (worst, "", 0)
+
+    def cause(self, weights: Mapping[str, float]) -> str:
+        """The same in a word."""
+        worst, reason, times = self.pull(weights)
+        return f"{worst}: {reason} ×{times}" if reason else worst
+
+
+def judge(rates: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Each indicator as a share of what it could be: 1 is best. Of the time, 0 s is 1 and `SLOWEST` 0."""
+    median = rates["median"]
+    return {**rates, "median": None if median is None else max(0.0, 1 - median / SLOWEST)}
 
 
 def share(part: int, whole: int) -> float | None:

@@ -10,18 +10,44 @@ from warnhub.store.states import RANKS, effective_rank
 NAMES = {int(rank): state.value for state, rank in RANKS.items()}
 
 
+DELIVERY = (
+    "SELECT d.batch_id, d.recipient_id, d.state, d.reason, d.code, d.handed_at, d.settled_at, b.channel, b.provider, "
+    "b.round, b.role, b.state AS stage, b.attempt, b.due_at, b.note, r.ref, r.name, a.tail, t.name AS town "
+    "FROM batch b JOIN delivery d ON d.batch_id = b.id JOIN recipient r ON r.id = d.recipient_id "
+    "JOIN address a ON a.id = d.address_id JOIN area t ON t.id = b.town_id"
+)
+
+
 async def list_deliveries(conn: AsyncConnection, warning: int, after: tuple[int, int], most: int) -> list[dict[str, Any]]:
     """Deliveries in the order of (batch, recipient), after that pair. Addresses by their last four characters only."""
     rows = await conn.execute(
         text(
-            "SELECT d.batch_id, d.recipient_id, d.state, d.reason, d.code, d.handed_at, d.settled_at, b.channel, b.provider, "
-            "b.round, b.role, b.state AS stage, b.attempt, b.due_at, b.note, r.ref, r.name, a.tail, t.name AS town "
-            "FROM batch b JOIN delivery d ON d.batch_id = b.id JOIN recipient r ON r.id = d.recipient_id "
-            "JOIN address a ON a.id = d.address_id JOIN area t ON t.id = b.town_id "
-            "WHERE b.warning_id = :w AND (b.id > :b OR (b.id = :b AND d.recipient_id > :r)) "
+            f"{DELIVERY} WHERE b.warning_id = :w AND (b.id > :b OR (b.id = :b AND d.recipient_id > :r)) "
             "ORDER BY b.id, d.recipient_id LIMIT :most"
         ),
         {"w": warning, "b": after[0], "r": after[1], "most": most},
+    )
+    return [delivery_line(row) for row in rows]
+
+
+async def list_parts(conn: AsyncConnection, warning: int, size: int = 1_000) -> list[tuple[int, int]]:
+    """All batches of a warning as (first, last) of runs of about `size` deliveries, so that every one is read once."""
+    rows = await conn.execute(text("SELECT id, size FROM batch WHERE warning_id = :w ORDER BY id"), {"w": warning})
+    parts: list[tuple[int, int]] = []
+    first, last, held = None, 0, 0
+    for row in rows:
+        if first is not None and held + row.size > size:
+            parts.append((first, last))
+            first, held = None, 0
+        first, last, held = row.id if first is None else first, row.id, held + row.size
+    return [*parts, (first, last)] if first is not None else parts
+
+
+async def read_part(conn: AsyncConnection, warning: int, first: int, last: int) -> list[dict[str, Any]]:
+    """The deliveries of the batches of one run."""
+    rows = await conn.execute(
+        text(f"{DELIVERY} WHERE b.warning_id = :w AND b.id BETWEEN :a AND :z ORDER BY b.id, d.recipient_id"),
+        {"w": warning, "a": first, "z": last},
     )
     return [delivery_line(row) for row in rows]
 
