@@ -78,7 +78,7 @@ def cell_words(table: str, column: str, row: Row, lang: str) -> str:
 
 def figure_words(one: Figure, lang: str) -> str:
     """A figure as it is read."""
-    if one.value is None:
+    if one.value is None or (one.key in SHARES and not one.whole):
         return "–"
     if one.unit == "s":
         return figures.span(one.value, lang)
