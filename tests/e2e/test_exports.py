@@ -82,18 +82,22 @@ async def test_every_kind_of_a_warnings_report_holds_every_delivery_and_the_same
         assert [json.loads(row.data)["kind"] for row in kept] == ["json", "csv", "xlsx"]
 
 
-async def test_a_workbook_goes_on_on_another_sheet_and_drops_nobody(
-    client: Client, warnings: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exports, "SHEET", 1_500)
-    uid = warnings["living"]
-    whole = json.loads((await client.get(f"/console/reports/warnings/{uid}/export/json")).content)["deliveries"]
-    sheets = read_book((await client.get(f"/console/reports/warnings/{uid}/export/xlsx")).content)
-    parts = [rows for name, rows in sheets.items() if name != "报告"]
-    assert len(parts) > 1
-    assert all(len(rows) <= 1_500 for rows in parts)
-    assert all(rows[0] == list(exports.HEADS) for rows in parts)
-    assert [row[0] for rows in parts for row in rows[1:]] == [one["ref"] for one in whole]
+async def test_a_workbook_goes_on_on_another_sheet_and_drops_nobody(tmp_path: Path) -> None:
+    async def parts() -> AsyncIterator[list[dict[str, Any]]]:
+        for start in range(0, 700, 70):
+            yield [dict.fromkeys(exports.HEADS, "=1+1") | {"ref": f"r{n}", "round": n} for n in range(start, start + 70)]
+
+    path = tmp_path / "book.xlsx"
+    await exports.fill_book(path, ("报告", "逐条记录"), [["覆盖率", 0.5]], parts(), most=100)
+    sheets = read_book(path.read_bytes())
+    details = [rows for name, rows in sheets.items() if name != "报告"]
+    assert len(details) > 7
+    assert all(len(rows) <= 100 for rows in details)
+    assert all(rows[0] == list(exports.HEADS) for rows in details)
+    assert [row[0] for rows in details for row in rows[1:]] == [f"r{n}" for n in range(700)]
+    assert details[0][1][1] == "=1+1"
+    with zipfile.ZipFile(path) as file:
+        assert b"<f>" not in file.read("xl/worksheets/sheet2.xml"), "text, and no formula"
 
 
 @pytest.mark.parametrize("path", ["quarters/2026Q2", "years/2026"])

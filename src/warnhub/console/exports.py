@@ -4,7 +4,7 @@ import asyncio
 import csv
 import io
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -141,23 +141,36 @@ async def write_book(visit: Visit, report: Report, warning: int | None) -> Async
     """A workbook: the figures on one sheet, the deliveries on as many more as they need. It is made in a file."""
     with tempfile.TemporaryDirectory(prefix="warnhub-") as folder:
         path = Path(folder) / "report.xlsx"
-        given = {"constant_memory": True, "tmpdir": folder, "strings_to_formulas": False, "strings_to_urls": False}
-        book = xlsxwriter.Workbook(str(path), given)
-        book.use_zip64()
-        sheet = book.add_worksheet(say("menu.reports", visit.lang)[:31])
-        write_rows(sheet, 0, list(report_rows(visit, report)))
-        detail, place, number = None, SHEET, 0
-        async for rows in each_part(visit, warning):
-            if place + len(rows) > SHEET:
-                number += 1
-                detail, place = book.add_worksheet(f"{say('report.deliveries', visit.lang)[:25]} {number}"), 1
-                write_rows(detail, 0, [HEADS])
-            await asyncio.to_thread(write_rows, detail, place, [[row[name] for name in HEADS] for row in rows])
-            place += len(rows)
-        await asyncio.to_thread(book.close)
+        names = say("menu.reports", visit.lang), say("report.deliveries", visit.lang)
+        await fill_book(path, names, list(report_rows(visit, report)), each_part(visit, warning))
         with path.open("rb") as file:
             while part := await asyncio.to_thread(file.read, CHUNK):
                 yield part
+
+
+async def fill_book(
+    path: Path,
+    names: tuple[str, str],
+    first: Sequence[Sequence[Any]],
+    parts: AsyncIterator[Sequence[Mapping[str, Any]]],
+    most: int = SHEET,
+) -> None:
+    """Write a workbook: `first` on a sheet, then the deliveries, at most `most` rows a sheet."""
+    given = {"constant_memory": True, "tmpdir": str(path.parent), "strings_to_formulas": False, "strings_to_urls": False}
+    book = xlsxwriter.Workbook(str(path), given)
+    book.use_zip64()
+    write_rows(book.add_worksheet(names[0][:31]), 0, first)
+    detail, place, number = None, most, 0
+    async for rows in parts:
+        for start in range(0, len(rows), most - 1):
+            some = rows[start : start + most - 1]
+            if place + len(some) > most:
+                number += 1
+                detail, place = book.add_worksheet(f"{names[1][:25]} {number}"), 1
+                write_rows(detail, 0, [HEADS])
+            await asyncio.to_thread(write_rows, detail, place, [[row[name] for name in HEADS] for row in some])
+            place += len(some)
+    await asyncio.to_thread(book.close)
 
 
 def write_rows(sheet: Any, place: int, rows: Sequence[Sequence[Any]]) -> None:
