@@ -115,8 +115,9 @@ def same_place(old: set[int], new: set[int], ending: bool) -> bool:
     return old == new or (ending and bool(old) and old <= new)
 
 
-async def same_subject(conn: AsyncConnection, agency: str, alert: Alert) -> list[tuple[Warning, Alert]]:
-    """The agency's own warnings that wait or live, of the same sender, status and hazard, with what they said."""
+async def same_subject(conn: AsyncConnection, agency: str, alert: Alert, *more: Any) -> list[tuple[Warning, Alert]]:
+    """The agency's own warnings that wait or live, of the same sender, status and hazard, with what they said. `more` narrows
+    by what the alert said before anybody read it otherwise."""
     query = (
         select(tables.warning, tables.alert.c.body, gates.reading.c.changes)
         .join(tables.alert, tables.alert.c.id == tables.warning.c.alert_id)
@@ -128,6 +129,7 @@ async def same_subject(conn: AsyncConnection, agency: str, alert: Alert) -> list
             tables.alert.c.sender == alert.sender,
             tables.alert.c.status == alert.status.value,
             tables.alert.c.hazard == alert.hazard,
+            *more,
         )
         .order_by(tables.warning.c.id)
     )
@@ -138,7 +140,9 @@ async def same_subject(conn: AsyncConnection, agency: str, alert: Alert) -> list
 async def find_first(conn: AsyncConnection, places: Places, agency: str, alert: Alert, extent: Extent) -> Warning | None:
     """The warning that this alert says again under another identifier: all but its times is the same, or, of a station that is
     read again and again, all but its values."""
-    for warning, said in await same_subject(conn, agency, alert):
+    about = milliseconds(alert.sent), int(REISSUED.total_seconds() * 1_000)
+    near = tables.alert.c.sent.between(about[0] - about[1], about[0] + about[1])
+    for warning, said in await same_subject(conn, agency, alert, near, tables.alert.c.kind == Kind.ALERT.value):
         alike = (
             said.kind is Kind.ALERT
             and said.identifier != alert.identifier

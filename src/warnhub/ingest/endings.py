@@ -6,6 +6,7 @@ Japan, by 解除 as a new alert; and many give each re-issue a new identifier an
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from warnhub.alert import Alert, Kind, Level, Urgency
 from warnhub.ingest.mapping import LIFTED, title_colour
@@ -19,6 +20,8 @@ TIMES = re.compile(
     r"|\d{1,2}\s*[::时時]\s*(?:\d{1,2}\s*分?)?(?::\d{2})?(?:Z|[+-]\d{2}:?\d{2})?|\b\d{3,4}\s*(?:AM|PM)\s*[A-Z]{2,4}\b",
     re.IGNORECASE,
 )
+
+REMEMBERED = 2_000
 
 
 def ends_by_update(alert: Alert) -> str:
@@ -51,6 +54,17 @@ def bare_words(alert: Alert) -> str:
     """
     texts = sorted(alert.texts, key=lambda text: text.language)
     words = "\n".join(f"{one.event}|{one.headline}|{one.description}|{one.instruction}" for one in texts)
+    return bare_short(words) if len(words) <= REMEMBERED else bare_text(words)
+
+
+@lru_cache(maxsize=2_048)
+def bare_short(words: str) -> str:
+    """The same, remembered: in a busy hour each alert is held against hundreds that live."""
+    return bare_text(words)
+
+
+def bare_text(words: str) -> str:
+    """Words without times, blanks and punctuation."""
     kept = TIMES.sub("", unicodedata.normalize("NFKC", words))
     return "".join(char for char in kept if char.isalnum() or char in "|\n.%").lower()
 

@@ -43,7 +43,7 @@ def is_bulletin(value: Mapping[str, Any], book: Book) -> bool:
 
 def says(bare: set[str], book: Book, name: str) -> bool:
     """Whether any of these names is the field's."""
-    return any(bare_name(one) in bare for one in book.names[name])
+    return not bare.isdisjoint(book.bare_names(name))
 
 
 def records_of(value: Any, book: Book) -> tuple[str, list[Any]] | None:

@@ -90,7 +90,8 @@ def unfold(values: Mapping[str, object], book: Book) -> Mapping[str, object]:
     """A record whose station, person, thresholds or values are objects or lists of their own, with what they say beside it."""
     out: dict[str, object] = {}
     for key, value in values.items():
-        field_name = next((name for name in FOLDED if bare_name(key) in map(bare_name, book.names.get(name, ()))), "")
+        bare = bare_name(key)
+        field_name = next((name for name in FOLDED if bare in book.bare_names(name)), "")
         if not field_name or not isinstance(value, Mapping | list):
             out.setdefault(key, value)
         elif isinstance(value, list):

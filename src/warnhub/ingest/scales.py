@@ -65,6 +65,7 @@ class Book(Model):
     scales: dict[str, Scale]
     timed_names: dict[str, list[str]] = Field(default_factory=dict)
     _scales: dict[str, str] = PrivateAttr(default_factory=dict)
+    _fields: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
 
     def scale_of(self, name: str) -> str | None:
         """The scale a parameter's name means."""
@@ -72,6 +73,12 @@ class Book(Model):
             for key, scale in reversed(self.scales.items()):
                 self._scales.update(dict.fromkeys(map(bare_name, (key, *scale.names)), key))
         return self._scales.get(bare_name(name))
+
+    def bare_names(self, name: str) -> frozenset[str]:
+        """The bare names a field goes under."""
+        if name not in self._fields:
+            self._fields[name] = frozenset(map(bare_name, self.names.get(name, ())))
+        return self._fields[name]
 
     def is_unit(self, text: str) -> bool:
         """Whether a text is a unit that any scale knows."""
@@ -94,9 +101,14 @@ class Derived(NamedTuple):
     bound: float
 
 
-@cache
 def read_book(name: str, folder: Path | None = None) -> Book:
     """The tables of a form; with a folder, the county's own of the same name laid over ours. Raises OSError, ValueError."""
+    return load_book(name, folder)
+
+
+@cache
+def load_book(name: str, folder: Path | None) -> Book:
+    """The same, read once."""
     ours = yaml.safe_load(files("warnhub.ingest").joinpath(f"{name}.yaml").read_text("utf-8"))
     path = folder / f"{name}.yaml" if folder else None
     if path is None or not path.is_file():
@@ -117,8 +129,10 @@ def lay_over(ours: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_tables(folder: Path | None) -> None:
-    """Raises `ConfigError` for a county's table that cannot be used, naming it and what is wrong."""
+    """Read every table now and not when the first alert comes. Raises `ConfigError` for a county's that cannot be used, naming it
+    and what is wrong."""
     for name in BOOKS:
+        read_book(name)  # by which a form is told
         try:
             read_book(name, folder)
         except (OSError, ValueError, yaml.YAMLError) as error:
