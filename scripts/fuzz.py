@@ -102,8 +102,8 @@ def damage_json(body: bytes, rng: random.Random) -> bytes:
             if rng.random() < 0.2:
                 del holder[key]
             elif isinstance(holder, list) and rng.random() < 0.3:
-                room = LONGEST // len(json.dumps(inner))
-                holder.extend([inner] * min(rng.choice((1, 3, 300)), room))
+                times = min(rng.choice((1, 3, 300)), LONGEST // len(json.dumps(inner)))
+                holder.extend(copy.deepcopy(inner) for _ in range(times))  # else the next damage would be done to each of them
             else:
                 holder[key] = copy.deepcopy(rng.choice(VALUES))
             break

@@ -156,12 +156,13 @@ class Code(Model):
 
 
 class Area(Model):
-    """A place: codes, polygons and circles all count; `exclude`d codes are taken away."""
+    """A place: codes, polygons and circles all count; `exclude`d codes and `excluded` ground are taken away."""
 
     name: str = Field(default="", max_length=2_000)
     codes: list[Code] = Field(default_factory=list, max_length=5_000)
     polygons: list[Polygon] = Field(default_factory=list, max_length=MOST_SHAPES)
     circles: list[Circle] = Field(default_factory=list, max_length=MOST_SHAPES)
+    excluded: list[Polygon] = Field(default_factory=list, max_length=MOST_SHAPES)
     altitude: float | None = None
     ceiling: float | None = None
 

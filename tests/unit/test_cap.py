@@ -8,6 +8,7 @@ from alertdocs import SQUARE, cap, example, places, rules, sample, swap, taken
 
 from warnhub.alert import Certainty, Gate, Kind, Level, Severity, Status, Verdict
 from warnhub.ingest import Limits, read_alerts
+from warnhub.publish.cap import write_cap
 
 EXAMPLE = example("cap.xml")
 
@@ -300,9 +301,34 @@ def test_an_excluded_polygon_is_cut_out() -> None:
     verdict = read(cap(f"<polygon>{SQUARE}</polygon>" + geocode("EXCLUDE_POLYGON", inner)))
     assert verdict.gate is Gate.ACCEPT
     assert len(taken(verdict).areas[0].polygons[0].rings) == 2
-    held = read(cap(geocode("EXCLUDE_POLYGON", inner) + geocode("adcode", "990123")))
+
+
+def test_an_excluded_polygon_stays_beside_a_circle_and_codes() -> None:
+    inner = "26.65,117.35 26.65,117.40 26.70,117.40 26.65,117.35"
+    for inside in (geocode("adcode", "990123"), "<circle>26.65,117.35 20</circle>"):
+        verdict = read(cap(inside + geocode("EXCLUDE_POLYGON", inner)))
+        assert verdict.gate is Gate.ACCEPT, rules(verdict)
+        assert taken(verdict).areas[0].excluded[0].rings[0][0] == (117.35, 26.65)
+        again = read_alerts(write_cap(taken(verdict), "Asia/Shanghai"))[0]
+        assert taken(again).areas == taken(verdict).areas
+    both = read(cap(f"<polygon>{SQUARE}</polygon>" + geocode("adcode", "990123") + geocode("EXCLUDE_POLYGON", inner)))
+    assert len(taken(both).areas[0].polygons[0].rings) == 2
+    assert taken(both).areas[0].excluded
+
+
+@pytest.mark.parametrize("inner", ["26.65,117.35 26.65,117.40", "everywhere", ""])
+def test_an_exclusion_that_cannot_be_read_is_held(inner: str) -> None:
+    held = read(cap(geocode("adcode", "990123") + geocode("EXCLUDE_POLYGON", inner)))
     assert held.gate is Gate.HOLD
     assert "EXCLUSION_UNUSED" in rules(held)
+
+
+def test_what_is_excluded_whole_is_held() -> None:
+    wide = "26,117 26,118 27,118 27,117 26,117"
+    verdict = read(cap(f"<polygon>{SQUARE}</polygon>" + geocode("EXCLUDE_POLYGON", wide)))
+    assert verdict.gate is Gate.HOLD
+    assert "INVALID_AREA" in rules(verdict)
+    assert "EXCLUSION_UNUSED" in rules(read(cap(geocode("EXCLUDE_POLYGON", wide))))
 
 
 def test_heights() -> None:

@@ -1,5 +1,6 @@
 """The national profile: both lengths of identifier, blanks in times, empty elements, metres, and who it is really from."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -223,3 +224,41 @@ def test_a_second_info_is_held_and_none_is_refused() -> None:
     assert places(read(LONG.replace("</alert>", info + "</alert>")), "INFO_MIXED") == ["/alert[1]/info[2]"]
     verdict = read(LONG.replace(info, ""))
     assert (verdict.gate, rules(verdict)) == (Gate.REFUSE, ["MISSING_INFO"])
+
+
+def put(text: str, old: str, new: str) -> str:
+    """`text` with the one for the other, which must be there."""
+    assert old in text
+    return text.replace(old, new)
+
+
+def test_a_second_info_in_another_language_is_joined() -> None:
+    info = LONG[LONG.index("<info>") : LONG.index("</alert>")]
+    headline = info[info.index("<headline>") : info.index("</headline>")]
+    english = put(info, "zh-CN", "en").replace(headline, "<headline>Rainstorm warning, red")
+    verdict = read(LONG.replace("</alert>", english + "</alert>"))
+    assert "INFO_MIXED" not in rules(verdict)
+    alert = taken(verdict)
+    assert [text.language for text in alert.texts] == ["zh-CN", "en"]
+    assert alert.text("en").headline == "Rainstorm warning, red"
+    assert alert.model_copy(update={"texts": alert.texts[:1]}) == taken(read(LONG))
+    nowhere = english[: english.index("<area>")] + "</info>"
+    assert len(taken(read(LONG.replace("</alert>", nowhere + "</alert>"))).texts) == 2
+
+
+@pytest.mark.parametrize("name", ["eventType", "severity", "expires", "area", "language"])
+def test_a_second_info_of_another_event_time_or_place_is_held_and_says_why(name: str) -> None:
+    info = LONG[LONG.index("<info>") : LONG.index("</alert>")]
+    english = put(info, "zh-CN", "en") if name != "language" else info
+    changed = {
+        "eventType": lambda text: put(text, "11B03", "11B06"),
+        "severity": lambda text: put(text, "<severity>Red", "<severity>Blue"),
+        "expires": lambda text: re.sub(r"<expires>.*?</expires>|<expires/>", "<expires>2030-01-01 00:00:00</expires>", text),
+        "area": lambda text: put(text, "<geocode>990123", "<geocode>990124"),
+        "language": lambda text: text,
+    }[name](english)
+    verdict = read(LONG.replace("</alert>", changed + "</alert>"))
+    (found,) = [one for one in verdict.problems if one.rule == "INFO_MIXED"]
+    assert verdict.gate is Gate.HOLD
+    assert ("info in zh-CN" if name == "language" else name) in found.message
+    assert len(taken(verdict).texts) == 1

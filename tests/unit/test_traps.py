@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from alertdocs import Limits, cap, example, places, rules, taken
-from gatehouse import COUNTY, FAR, FAR_GRID, GRID, GRID2, TOWN, VILLAGE, WEATHER, Gatehouse
+from gatehouse import COUNTY, FAR, FAR_GRID, GRID, GRID2, OTHER, TOWN, VILLAGE, WEATHER, Gatehouse
 
 from warnhub.alert import Gate, Level, Scope
 from warnhub.hazards import HazardClass
@@ -20,6 +20,7 @@ from warnhub.ingest.forms import read_alerts
 from warnhub.plan.policy import rules_for
 from warnhub.plan.segments import count_segments
 from warnhub.roles import Role
+from warnhub.store.areas import Place, save_places
 
 
 def read(body: str | bytes, **limits: Any) -> Any:
@@ -159,6 +160,30 @@ async def test_trap_08_a_code_can_mean_not_here_and_several_all_count(house: Gat
     answer = await house.post(fresh(house, cap(f"<polygon>{outer}</polygon>{hole}"), "a-3"))
     assert answer.json()["state"] == "released", answer.text
     assert await house.places(answer.json()["warning"]) == {GRID}
+
+
+async def test_ground_is_taken_out_of_codes_and_circles_too(house: Gatehouse) -> None:
+    """A place that lies in it is not told, nor one whose every part does; one that does in part is."""
+    ring = [[117.19, 26.05], [117.6, 26.05], [117.6, 26.25], [117.19, 26.25], [117.19, 26.05]]
+    excluded = [{"rings": [ring]}]
+    named = await house.say("a-1", areas=[{"name": "x", "codes": [{"value": COUNTY}], "excluded": excluded}], words="甲。")
+    assert await house.places(named["warning"]) == {COUNTY, TOWN, VILLAGE, GRID}
+    circles = [{"center": [117.2, 26.15], "radius": 40_000}]
+    drawn = await house.say("a-2", areas=[{"name": "x", "circles": circles, "excluded": excluded}], words="乙。")
+    assert await house.places(drawn["warning"]) == {GRID}
+    whole = [{"rings": [[[117, 26], [118, 26], [118, 27], [117, 27], [117, 26]]]}]
+    nobody = await house.say("a-3", areas=[{"name": "x", "codes": [{"value": COUNTY}], "excluded": whole}], words="丙。")
+    assert nobody["state"] == "held"
+
+
+async def test_ground_cannot_be_taken_out_of_a_place_on_no_map(house: Gatehouse) -> None:
+    async with house.hub.store.write() as tx:
+        await save_places(tx, [Place("990123101201", "北山村")])
+    await house.hub.reload()
+    excluded = [{"rings": [[[117.4, 26], [117.8, 26], [117.8, 27], [117.4, 27], [117.4, 26]]]}]
+    said = await house.say("a-1", areas=[{"name": "x", "codes": [{"value": OTHER}], "excluded": excluded}])
+    assert said["state"] == "held"
+    assert ("EXCLUSION_UNUSED", "990123101201") in [(one["rule"], one["value"]) for one in said["notes"]]
 
 
 def test_trap_09_a_radius_is_kilometres_in_cap_and_metres_in_the_national_profile() -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.alert import Alert
-from warnhub.plan.audience import Places, to_disc, to_polygon
+from warnhub.plan.audience import Places, excluded_ground, less, to_disc, to_polygon
 from warnhub.store.states import Rank
 
 WIDTH, TALLEST, EDGE = 720.0, 620.0, 10.0
@@ -249,8 +249,11 @@ def speaker_state(state: int) -> str:
 
 def outlines(alert: Alert) -> list[shapely.Geometry]:
     """What the agency drew."""
-    shapes = [to_polygon(polygon) for area in alert.areas for polygon in area.polygons]
-    return shapes + [to_disc(circle) for area in alert.areas for circle in area.circles if circle.radius]
+    found = []
+    for area in alert.areas:
+        drawn = [*map(to_polygon, area.polygons), *(to_disc(circle) for circle in area.circles if circle.radius)]
+        found += [left for one in drawn if not (left := less(one, excluded_ground(area))).is_empty]
+    return found
 
 
 async def read_scores(conn: AsyncConnection, warning: int, places: Places) -> dict[int, Score]:

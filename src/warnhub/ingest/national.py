@@ -33,6 +33,9 @@ IDENTIFIER = re.compile(r"(\d{14})_\d{14}(?:_\d)?", re.ASCII)
 BEIJING = "Asia/Shanghai"
 INTERNAL = "inner"
 PHONE = re.compile(r"\d{7,}")
+CHINESE = "zh-CN"
+SUBJECT = ("eventType", "severity", "urgency", "certainty", "effective", "onset", "expires")
+SHAPES = ("geocode", "polygon", "circle")
 
 
 @dataclass(slots=True)
@@ -71,12 +74,40 @@ def read_national(root: etree._Element, limits: Limits, now: datetime | None) ->
     if too_large(root, findings):
         return Verdict(gate=Gate.REFUSE, problems=findings.problems)
     infos = children(root, "info")
-    for extra in infos[1:]:
-        findings.add(extra, "INFO_MIXED", said(extra, "headline"))
     if not infos:
         findings.add(root, "MISSING_INFO", gate=Gate.REFUSE)
         return Verdict(gate=Gate.REFUSE, problems=findings.problems)
-    return findings.verdict(lambda: build_alert(root, infos[0], head, findings), root)
+    texts = find_translations(infos, findings)
+    return findings.verdict(lambda: build_alert(root, texts, head, findings), root)
+
+
+def find_translations(infos: Sequence[etree._Element], findings: Findings) -> list[etree._Element]:
+    """The first info and those that say the same in another language. The profile has one info: of any other kind none is taken
+    for it, and the message is held."""
+    kept = [infos[0]]
+    for extra in infos[1:]:
+        if differing := differs_in(extra, kept):
+            findings.add(extra, "INFO_MIXED", said(extra, "headline"), f"another {differing}")
+        else:
+            kept.append(extra)
+    return kept
+
+
+def differs_in(extra: etree._Element, kept: Sequence[etree._Element]) -> str:
+    """The element by which an info is no translation of those that are kept; "" if it is one."""
+    name = next((name for name in SUBJECT if said(extra, name).lower() != said(kept[0], name).lower()), "")
+    if name:
+        return name
+    if (places := place_names(extra)) and places != place_names(kept[0]):
+        return "area"
+    spoken = {(said(one, "language") or CHINESE).lower() for one in kept}
+    return f"info in {said(extra, 'language') or CHINESE}" if (said(extra, "language") or CHINESE).lower() in spoken else ""
+
+
+def place_names(info: etree._Element) -> frozenset[tuple[str, str]]:
+    """Codes and shapes of an info as written, whatever its places are called."""
+    shapes = (one for area in children(info, "area") for name in SHAPES for one in children(area, name))
+    return frozenset((local(one), " ".join(words(one).split())) for one in shapes if words(one).strip())
 
 
 def read_head(root: etree._Element, findings: Findings) -> Head:
@@ -123,13 +154,14 @@ def check_names(root: etree._Element, head: Head, findings: Findings) -> None:
         findings.add(place_of(root, "references"), "FOREIGN_REFERENCE", foreign.identifier, head.code)
 
 
-def build_alert(root: etree._Element, info: etree._Element, head: Head, findings: Findings) -> Alert:
-    """The alert of a head that is whole and its info."""
+def build_alert(root: etree._Element, infos: Sequence[etree._Element], head: Head, findings: Findings) -> Alert:
+    """The alert of a head that is whole, its info, and the translations of it."""
     assert head.sent is not None
+    info = infos[0]
     hazard = read_event(info, findings)
-    text = read_text(info, findings)
-    level = read_colour(info, text.headline, head.ends, findings)
-    check_titles(head.status, head.kind, [hazard], [text.headline], info, findings)
+    texts = [read_text(one, findings) for one in infos]
+    level = read_colour(info, texts[0].headline, head.ends, findings)
+    check_titles(head.status, head.kind, [hazard], [text.headline for text in texts], info, findings)
     span = read_span(info, head, hazard, findings)
     areas = [read_area(one, findings) for one in findings.first(info, children(info, "area"), 1_000)]
     if not head.ends and not any(area.placeable for area in areas):
@@ -150,9 +182,9 @@ def build_alert(root: etree._Element, info: etree._Element, head: Head, findings
         onset=span.onset,
         expires=span.expires,
         areas=areas,
-        texts=[text],
+        texts=texts,
         spoken=read_spoken(root, head.scope, findings),
-        resources=read_resources(info, findings),
+        resources=list(dict.fromkeys(resource for one in infos for resource in read_resources(one, findings))),
         scope=head.scope,
         restriction=head.restriction,
         original=read_original(root, info, head, span, findings),
@@ -192,7 +224,7 @@ def read_text(info: etree._Element, findings: Findings) -> alert.Text:
         return clean_text(said(info, name), place_of(info, name), findings, most, lines)
 
     return alert.Text(
-        language=read_language(info, findings, "zh-CN"),
+        language=read_language(info, findings, CHINESE),
         headline=part("headline", HEADLINE),
         description=part("description", LONG, lines=True),
         instruction=part("instruction", LONG, lines=True),

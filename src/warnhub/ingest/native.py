@@ -117,7 +117,7 @@ def read_native(value: Mapping[str, Any], limits: Limits, now: datetime | None, 
 def too_large(fields: Mapping[str, Any], base: str, findings: Findings) -> bool:
     """Whether it has more shapes or points than allowed; counted before any is looked at."""
     areas = objects(fields.get("areas"))
-    polygons = [one for area in areas for one in objects(area.get("polygons"))]
+    polygons = [one for area in areas for name in ("polygons", "excluded") for one in objects(area.get(name))]
     circles = sum(len(objects(area.get("circles"))) for area in areas)
     points = circles + sum(len(ring) for one in polygons for ring in lists(one.get("rings")))
     limits, shapes = findings.limits, len(polygons) + circles
@@ -159,13 +159,16 @@ def clean_parts(value: Any, parts: Mapping[str, int], path: str, findings: Findi
 
 
 def gate_area(value: Any, path: str, findings: Findings) -> Any:
-    """A copy of the area with only its sound polygons and codes."""
+    """A copy of the area with only its sound polygons and codes; an excluded one that is not sound is held."""
     if not isinstance(value, dict):
         return value
     area = dict(value)
-    if isinstance(area.get("polygons"), list):
-        gated = [gate_polygon(one, spot(path, "polygons", at), findings) for at, one in enumerate(area["polygons"])]
-        area["polygons"] = [one for one in gated if one is not None]
+    for name in ("polygons", "excluded"):
+        if isinstance(area.get(name), list):
+            gated = [gate_polygon(one, spot(path, name, at), findings) for at, one in enumerate(area[name])]
+            if name == "excluded" and None in gated:
+                findings.add(spot(path, name), "EXCLUSION_UNUSED", gated.count(None))
+            area[name] = [one for one in gated if one is not None]
     if isinstance(area.get("circles"), list):
         area["circles"] = [gate_circle(one, spot(path, "circles", at), findings) for at, one in enumerate(area["circles"])]
     if isinstance(area.get("codes"), list):

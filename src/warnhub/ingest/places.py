@@ -39,11 +39,14 @@ def read_area(area: etree._Element, named: Sequence[tuple[etree._Element, Named]
     holes = [one for one in named if one[1].name.upper() == "EXCLUDE_POLYGON"]
     codes = [code for where, one in named if (where, one) not in holes for code in read_codes(where, one, findings)]
     altitude, ceiling = read_heights(area, findings)
+    more = bool(circles) or any(not code.exclude for code in codes)
+    polygons, excluded = take_out(area, polygons, more, holes, findings)
     return Area(
         name=clean_text(said(area, "areaDesc"), area, findings, LINE, lines=False),
         codes=findings.first(area, unique(codes), MOST_CODES),
-        polygons=without_holes(area, polygons, circles, holes, findings),
+        polygons=polygons,
         circles=circles,
+        excluded=excluded,
         altitude=altitude,
         ceiling=ceiling,
     )
@@ -61,24 +64,27 @@ def read_circles(area: etree._Element, findings: Findings, order: Order) -> list
     return [one for one in read if one]
 
 
-def without_holes(
+def take_out(
     area: etree._Element,
     polygons: list[Polygon],
-    circles: list[Circle],
+    more: bool,
     holes: Sequence[tuple[etree._Element, Named]],
     findings: Findings,
-) -> list[Polygon]:
-    """The polygons less the excluded parts. An exclusion that cannot be used is held: never told wider than meant."""
+) -> tuple[list[Polygon], list[Polygon]]:
+    """(the polygons less the excluded parts, what is still to be taken out where there is `more` than polygons).
+
+    An exclusion that cannot be used is held: never told wider than meant.
+    """
     if not holes:
-        return polygons
+        return polygons, []
     read = [read_polygon(one.value, where, findings, Order.LATITUDE_FIRST) for where, one in holes]
     cuts = [one for one in read if one]
-    if len(cuts) < len(holes) or circles or not polygons:
+    if len(cuts) < len(holes) or not (polygons or more):
         findings.add(holes[0][0], "EXCLUSION_UNUSED", holes[0][1].value)
-    left = cut_out(polygons, cuts) if cuts and polygons else polygons
-    if left is None:
+    left = (cut_out(polygons, cuts) if cuts and polygons else polygons) or []
+    if polygons and not left and not more:
         findings.add(area, "INVALID_AREA", "", "the excluded part is the whole")
-    return left or []
+    return left, cuts if more else []
 
 
 def read_codes(where: etree._Element, named: Named, findings: Findings) -> list[Code]:

@@ -94,7 +94,9 @@ RULES: dict[str, Rule] = {
     "VTEC_OVER": Rule(H, "VTEC 表示事件已结束,类型却不是解除", "VTEC says that it is over but the kind is not cancel"),
     # infos and texts
     "MISSING_INFO": Rule(H, "没有预警内容", "the alert says nothing"),
-    "INFO_MIXED": Rule(H, "含多项不同的预警内容,只采用第一项", "several different infos: only the first is used"),
+    "INFO_MIXED": Rule(
+        H, "含多项不同的预警内容,只采用第一项", "several infos that are no translations: only the first is used"
+    ),
     "INFO_TIMES": Rule(A, "各语言版本的起止时间不同,采用第一个的", "the languages give other times: the first one's are used"),
     "INVALID_LANGUAGE": Rule(H, "语言代码有误", "this is not a language code"),
     "SAME_TEXT_DIFFERENT_LANGUAGE": Rule(H, "不同语言的文字完全相同", "two languages say it in the very same words"),

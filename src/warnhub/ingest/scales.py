@@ -129,8 +129,8 @@ def lay_over(ours: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_tables(folder: Path | None) -> None:
-    """Read every table now and not when the first alert comes. Raises `ConfigError` for a county's that cannot be used, naming it
-    and what is wrong."""
+    """Read every table now and not when the first alert comes. Raises `ConfigError` for a county's that cannot be used, naming
+    it and what is wrong."""
     for name in BOOKS:
         read_book(name)  # by which a form is told
         try:

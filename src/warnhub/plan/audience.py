@@ -100,10 +100,12 @@ class Places:
         extent = Extent()
         for number, area in enumerate(areas):
             inside: set[int] = set()
+            hole = excluded_ground(area)
             for place, polygon in enumerate(area.polygons):
-                inside |= self.cover(to_polygon(polygon), f"areas[{number}].polygons[{place}]", extent)
+                inside |= self.cover(less(to_polygon(polygon), hole), f"areas[{number}].polygons[{place}]", extent)
             for place, circle in enumerate(area.circles):
-                inside |= self.cover(to_disc(circle), f"areas[{number}].circles[{place}]", extent)
+                inside |= self.cover(less(to_disc(circle), hole), f"areas[{number}].circles[{place}]", extent)
+            named: set[int] = set()
             outside: set[int] = set()
             for place, code in enumerate(area.codes):
                 drawn = bool(area.polygons or area.circles) and not code.exclude
@@ -111,8 +113,10 @@ class Places:
                 if code.exclude:
                     outside |= found
                 else:
-                    inside |= found
-            extent.home |= inside - outside
+                    named |= found
+            if hole is not None:
+                named = self.spare(named, hole, f"areas[{number}].excluded", extent)
+            extent.home |= (inside | named) - outside
         if extent.home:
             extent.above = self.ancestors(extent.home) - extent.home
         return extent
@@ -120,6 +124,8 @@ class Places:
     def cover(self, shape: shapely.Geometry, path: str, extent: Extent) -> set[int]:
         """The leaves that share ground with a shape; a note if there are none. What only has a border in common is outside."""
         hits = self.leaves
+        if shape.is_empty:
+            return set()
         if len(hits):
             found = self.tree.query(shape, predicate="intersects")
             if shape.geom_type != "Point":
@@ -129,6 +135,18 @@ class Places:
             note = Problem(path=path, rule="OUTSIDE_COUNTY", message="不在本县范围内 / outside the county", gate=Gate.ACCEPT)
             extent.problems.append(note)
         return {int(hit) for hit in hits}
+
+    def spare(self, named: set[int], hole: shapely.Geometry, path: str, extent: Extent) -> set[int]:
+        """Of places that codes name, those that do not lie in the excluded ground; a problem for one that is on no map."""
+        mapped = {int(leaf) for leaf in self.leaves}
+        left = (named & mapped) - {int(leaf) for leaf in self.leaves[self.tree.query(hole, predicate="covers")]}
+        unmapped = named - mapped - set(self.parents.values())
+        if unmapped:
+            message = "部分地点没有边界,无法扣除排除区域 / the excluded part cannot be taken out of places on no map"
+            value = " ".join(sorted(self.code_of(place) for place in unmapped)[:20])
+            extent.problems.append(Problem(path=path, rule="EXCLUSION_UNUSED", message=message, value=value, gate=Gate.HOLD))
+        left.update(unmapped)
+        return left | (named & self.ancestors(left))
 
     def resolve(self, code: str, scheme: str, path: str, extent: Extent, drawn: bool = False) -> set[int]:
         """The places a code names; a problem for a code that cannot be looked up here.
@@ -195,6 +213,16 @@ def to_polygon(polygon: Polygon) -> shapely.Geometry:
     shape = shape if shape.is_valid else shapely.make_valid(shape)
     shapely.prepare(shape)
     return shape
+
+
+def excluded_ground(area: Area) -> shapely.Geometry | None:
+    """What an area leaves out, as one shape; None of nothing."""
+    return shapely.union_all([to_polygon(one) for one in area.excluded]) if area.excluded else None
+
+
+def less(shape: shapely.Geometry, hole: shapely.Geometry | None) -> shapely.Geometry:
+    """A shape without the hole in it; it may be empty."""
+    return shape if hole is None else shape.difference(hole)
 
 
 def to_disc(circle: Circle, points: int = 64) -> shapely.Geometry:

@@ -194,6 +194,8 @@ def write_area(area: Area) -> etree._Element:
         scheme = DIVISIONS if code.scheme == "cn" else code.scheme
         exclude = code.exclude and not scheme.upper().startswith("EXCLUDE")
         made.append(pair("geocode", f"EXCLUDE {scheme}" if exclude else scheme, code.value))
+    cuts = [ring for polygon in area.excluded for ring in cut_open(polygon)]
+    made.extend(pair("geocode", "EXCLUDE_POLYGON", " ".join(map(point, ring))) for ring in cuts)
     heights = [("altitude", area.altitude), ("ceiling", area.ceiling)]
     made.extend(element(name, number(value)) for name, value in heights if value is not None)
     return made

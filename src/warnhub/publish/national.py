@@ -54,8 +54,8 @@ def write_national(alert: Alert, issue: Issue) -> bytes:
     """The message. Raises `Unwritable` for an area with an exclusion and a status the profile does not have."""
     if alert.status == "system":
         raise Unwritable("the national profile has no status System")
-    if any(code.exclude for area in alert.areas for code in area.codes):
-        raise Unwritable("the national profile cannot exclude a division; it would tell more people than were meant")
+    if any(area.excluded or any(code.exclude for code in area.codes) for area in alert.areas):
+        raise Unwritable("the national profile cannot exclude a place; it would tell more people than were meant")
     root = node("alert")
     inner = alert.restriction == "secClassification=Inner"
     head = [
