@@ -117,7 +117,8 @@ def damage_xml(body: bytes, rng: random.Random) -> bytes:
         name = re.match(rb"<([\w:]+)", element)
         assert name
         inside = rng.choice((b"", b" ", rng.choice(PIECES).replace(b"<", b"&lt;").replace(b"&", b"&amp;"), element))
-        fresh = rng.choice((b"", element * rng.choice((2, 40)), b"<%b>%b</%b>" % (name[1], inside, name[1])))
+        times = min(rng.choice((2, 40)), LONGEST // len(element))
+        fresh = rng.choice((b"", element * times, b"<%b>%b</%b>" % (name[1], inside, name[1])))
         body = body.replace(element, fresh, 1)[:LONGEST]
     return body
 
@@ -129,7 +130,8 @@ def damage_table(body: bytes, rng: random.Random) -> bytes:
         at = rng.randrange(len(lines))
         cells = lines[at].split(b",")
         cells[rng.randrange(len(cells))] = rng.choice((b"", b"-1", b"1e99", b'"', "红色".encode(), rng.choice(PIECES)))
-        lines[at] = b",".join(cells) if rng.random() < 0.8 else lines[at] * rng.choice((0, 2, 300))
+        times = min(rng.choice((0, 2, 300)), LONGEST // max(1, len(lines[at])))
+        lines[at] = b",".join(cells) if rng.random() < 0.8 else lines[at] * times
         lines = lines or [b""]
     return b"".join(lines)[:LONGEST]
 

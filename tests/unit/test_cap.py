@@ -489,3 +489,11 @@ def test_a_sources_own_zone() -> None:
     (verdict,) = read_alerts(body, limits=Limits(zone="Asia/Shanghai"))
     assert verdict.gate is Gate.HOLD
     assert taken(verdict).expires == datetime(2026, 6, 12, 11, tzinfo=UTC)
+
+
+def test_a_parameter_whose_name_nobody_can_see_is_left_out() -> None:
+    parameter = "<parameter><valueName>\U0001fffe</valueName><value>1</value></parameter>"
+    verdict = read(cap(geocode("adcode", "990123")).replace("<area>", f"{parameter}<area>", 1))
+    assert verdict.gate is Gate.ACCEPT
+    assert taken(verdict).parameters == []
+    assert "TEXT_CLEANED" in rules(verdict)

@@ -237,9 +237,9 @@ def read_original(
 
 
 def read_parameters(lead: Sequence[Info], where: etree._Element, findings: Findings) -> list[Parameter]:
-    """The lead info's parameters, each as the source names it."""
+    """The lead info's parameters, each as the source names it; a name of nothing that can be seen names none."""
     pairs = [one for info in lead[:1] for one in info.parameters if one.name and one.value and not is_carried(one)]
-    return [
-        Parameter(name=clean_text(name, where, findings, SHORT, lines=False), value=clean_text(value, where, findings))
-        for name, value in findings.first(where, pairs, 500)
+    named = [
+        (clean_text(one.name, where, findings, SHORT, lines=False), one.value) for one in findings.first(where, pairs, 500)
     ]
+    return [Parameter(name=name, value=clean_text(value, where, findings)) for name, value in named if name]
