@@ -13,6 +13,7 @@ from warnhub.simulate.carriers import CARRIERS, PlanError, parse_faults
 from warnhub.simulate.county import Occupied, load_county, write_county
 from warnhub.simulate.scene import Scene, make_scene, play_scene, provider_settings
 from warnhub.simulate.village import VillageFaults
+from warnhub.store.migrate import upgrade_store
 
 simulate = typer.Typer(help="模拟运营商与虚构县 / simulated carriers and a fictional county.", no_args_is_help=True)
 
@@ -27,22 +28,18 @@ async def carriers(
     first_port: Annotated[int, typer.Option(help="ports from here on; 0: free ones")] = 9101,
     speakers: Annotated[Path | None, typer.Option(help="file with loudspeaker addresses area12/device, one a line")] = None,
     share: Annotated[float, typer.Option(help="share of people who confirm by their link")] = 0.7,
-    scene: Annotated[Path | None, typer.Option(help="a stage written by `warnhub demo`", hidden=True)] = None,
 ) -> None:
     """Twilio、阿里云、微信、FCM、极光与 MQTT 村庄 / all carriers on real sockets, with faults on demand."""
     try:
-        if scene is not None:
-            played = Scene.model_validate_json(scene.read_text("utf-8"))
-        else:
-            played = make_scene(base, speakers.read_text("utf-8").split() if speakers else (), share=share)
-            if first_port:
-                ports = {name: first_port + n for n, name in enumerate([*CARRIERS, "mqtt"])}
-                played = played.model_copy(update={"ports": ports})
-            show_settings(played)
+        played = make_scene(base, speakers.read_text("utf-8").split() if speakers else (), share=share)
+        if first_port:
+            ports = {name: first_port + n for n, name in enumerate([*CARRIERS, "mqtt"])}
+            played = played.model_copy(update={"ports": ports})
+        show_settings(played)
         faults = parse_faults(fault or (), MODELS)
         village = faults.pop("village", played.village)
         played = played.model_copy(update={"faults": played.faults | faults, "village": village})
-        await play_scene(played, attached=scene is not None)
+        await play_scene(played)
     except PlanError as error:
         fail(str(error))
 
@@ -73,13 +70,16 @@ async def county(
     residents: Annotated[int, typer.Option(min=1_000, max=10_000_000)] = 20_000,
     seed: int = 1,
     folder: Annotated[Path | None, typer.Option(help="write areas.geojson and the CSV files here instead")] = None,
+    new: Annotated[bool, typer.Option("--new", help="make the database's tables first")] = False,
 ) -> None:
     """虚构的云岭县 / a fictional county, into the database or into files."""
     if folder is not None:
         made = write_county(folder, residents, seed)
     else:
-        async with open_store() as (_, store, keys):
+        async with open_store(checked=not new) as (_, store, keys):
             try:
+                if new:
+                    await upgrade_store(store)
                 made = await load_county(store, keys, residents, seed)
             except Occupied as error:
                 fail(f"{error}; use a new database, or --folder")

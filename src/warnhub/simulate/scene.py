@@ -1,9 +1,12 @@
 """A whole stage: WarnHub's provider settings and the simulated carriers that fit them, with fresh secrets each time."""
 
+import asyncio
+import contextlib
 import json
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,7 +16,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import BaseModel, Field
 
-from warnhub.bus.signals import wait_for
 from warnhub.simulate.broker import serve_broker
 from warnhub.simulate.carrier import Faults
 from warnhub.simulate.carriers import CARRIERS, CarrierPlan, CarriersPlan, make_carrier, served, stop_signals
@@ -207,4 +209,10 @@ async def play_scene(scene: Scene, *, attached: bool = False) -> None:
         print(json.dumps({"ready": {name: scene.url(name) for name in CARRIERS}}), flush=True)  # noqa: T201 - its parent waits
         parent = os.getppid()
         while not ended.is_set() and not (attached and os.getppid() != parent):
-            await wait_for(ended, 1)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), 1)
+
+
+if __name__ == "__main__":
+    # A process of its own that loads nothing of WarnHub's but the simulators.
+    asyncio.run(play_scene(Scene.model_validate_json(Path(sys.argv[1]).read_text("utf-8")), attached=True))
