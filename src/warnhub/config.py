@@ -73,6 +73,7 @@ class Source(BaseModel):
     agency: str = Field(min_length=1)
     urls: list[str] = Field(min_length=1, max_length=10)
     kind: Literal["feed", "document"] = "feed"
+    elsewhere: Literal["pass", "hold"] = "pass"
     hosts: list[str] = Field(default_factory=list)
     networks: list[str] = Field(default_factory=list)
     every: float = Field(default=60, ge=5)

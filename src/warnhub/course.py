@@ -18,6 +18,7 @@ from warnhub.plan.audience import Extent, Places
 from warnhub.store import gates, tables
 from warnhub.store.agencies import COUNTY
 from warnhub.store.alerts import PART, Kept, find_referenced, milliseconds, to_kept
+from warnhub.store.elsewhere import known_elsewhere
 from warnhub.store.readings import first_alerts, later_issues
 from warnhub.store.warnings import LIVING, Warning, read_warning, warning_alert, warnings_of
 
@@ -74,6 +75,10 @@ async def plot_course(conn: AsyncConnection, places: Places, agency: str, alert:
     if not alert.references:
         await match_place(conn, places, agency, course, extent)
     found, unknown = await find_referenced(conn, course.alert, agency)
+    passed = await known_elsewhere(conn, agency, alert.sender, unknown) if unknown else set()
+    message = "所引用的预警只涉及外县,此前未接收 / was seen, and concerned other counties"
+    course.notes += [note("references", "SEEN_ELSEWHERE", message, name) for name in sorted(passed)]
+    unknown = [name for name in unknown if name not in passed]
     course.referenced = found
     course.unknown = [] if found else unknown
     if found:

@@ -35,12 +35,15 @@ from warnhub.store.alerts import (
     set_alert_state,
 )
 from warnhub.store.audits import add_audit, add_event, hold_audit
+from warnhub.store.elsewhere import add_elsewhere, known_elsewhere
 from warnhub.store.engine import Store, Tx
 from warnhub.store.readings import add_reading, add_reissue, as_read, first_alerts, prolong
 from warnhub.store.trust import Trust
 from warnhub.store.warnings import LIVING, Warning, add_warning, end_warning, read_warning, set_released, warnings_of
 
 ALL_CLEAR = timedelta(hours=2)
+PLACED = ("POLYGON_", "CIRCLE_", "GEOCODE_", "GEOMETRY_", "EXCLUSION_", "INVALID_AREA", "AREA_", "TOO_MANY", "INFO_MIXED")
+"""Rules by which a part of an alert's place was not read."""
 
 
 class Refusal(Exception):
@@ -126,6 +129,28 @@ class Intake:
                 again = await self.repeated(tx, agency, alert, own)
                 received.append(again or await self.keep(tx, agency, alert, verdict.problems, extent, raw, media, own))
         return received
+
+    async def pass_by(self, agency: Agency, verdict: Verdict, source: str) -> bool:
+        """Whether an alert of a polled source surely concerns other counties alone; then it is put down as seen, and no more.
+
+        One whose place was not read whole is not sure, and one that follows an alert which is here concerns those it told.
+        """
+        alert = verdict.alert
+        if alert is None or any(one.gate is Gate.HOLD and one.rule.startswith(PLACED) for one in verdict.problems):
+            return False
+        extent = self.places.select(alert.areas)
+        async with self.store.write() as tx:
+            found, unknown = await find_referenced(tx.conn, alert, agency.id)
+            if found:
+                return False
+            if not any(area.placeable for area in alert.areas):  # an end may name no place, and only what it ends
+                known = await known_elsewhere(tx.conn, agency.id, alert.sender, unknown)
+                if alert.kind is not Kind.CANCEL or not unknown or not known.issuperset(unknown):
+                    return False
+            elif not self.places.elsewhere(alert.areas, extent):
+                return False
+            await add_elsewhere(tx, source, agency.id, alert)
+        return True
 
     async def check_scopes(self, agency: Agency, alerts: Sequence[Alert], extents: Sequence[Extent]) -> None:
         """403 for a document of which anything is out of scope, on the record."""

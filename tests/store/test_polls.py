@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -217,7 +218,7 @@ async def test_two_mirrors_are_one_source(url: str, hand: Hand, site: Site) -> N
 
 
 async def test_the_same_answers_as_at_the_door(url: str, hand: Hand, site: Site) -> None:
-    async with polling(url, hand, site, "/feed") as (door, poller):
+    async with polling(url, hand, site, "/feed", elsewhere="hold") as (door, poller):
         foreign = cap("b-1").replace("990123100", "990999")
         bad = cap("b-2").replace("<status>Actual", "<status>Real")
         site.put("/feed", atom(inside=foreign + bad + cap("b-3")))
@@ -234,6 +235,43 @@ async def test_the_same_answers_as_at_the_door(url: str, hand: Hand, site: Site)
         await poller.look()
         assert "warnhub source list" in poller.notices[0]
         assert 'warnhub_source_parked{source="met"} 1.0' in (await door.http.get("/metrics")).text
+
+
+async def test_a_feed_of_the_whole_country_does_not_fill_the_desk(url: str, hand: Hand, site: Site) -> None:
+    """What surely concerns other counties alone is on the record and not on the desk, and so is what ends it."""
+    sent = datetime.fromtimestamp(1_781_252_400, UTC).isoformat()
+    refers = f"<references>met.example,{{}},{sent}</references>"
+    foreign = cap("b-1").replace("990123100", "990999100")
+    drawn = "<polygon>40.1,100.1 40.1,100.2 40.2,100.2 40.1,100.1</polygon>"
+    mapped = re.sub("<geocode>.*?</geocode>", drawn, cap("b-2"))
+    code = re.sub("<geocode>.*</geocode>", "<geocode><valueName>SAME</valueName><value>099</value></geocode>", cap("b-3"))
+    broken = re.sub("<geocode>.*?</geocode>", drawn[:40] + "</polygon>", cap("b-4"))
+    nation = cap("b-5").replace("990123100", "000000")
+    async with polling(url, hand, site, "/feed") as (door, poller):
+        site.put("/feed", atom(inside=foreign + mapped + code + broken + nation + cap("a-1")))
+        await poller.poll("met")
+        held = [("b-3", "held"), ("b-4", "held"), ("b-5", "held")]
+        assert sorted(await alerts(door)) == [("a-1", "released"), *held]
+        seen = await door.rows("SELECT identifier, source, kind, place, headline FROM elsewhere ORDER BY identifier")
+        assert [(row.identifier, row.source, row.kind) for row in seen] == [("b-1", "met", "alert"), ("b-2", "met", "alert")]
+        assert seen[0].headline == "暴雨橙色预警"
+        assert sorted(state for state, _ in await entries(door)) == ["elsewhere"] * 2 + ["taken"] * 4
+        nowhere = re.sub("<info>.*</info>", "", cap("b-6", "Cancel", refers.format("b-1")))
+        over = cap("a-2", "Cancel", refers.format("a-1")).replace("990123100", "990999100")
+        follows = cap("b-7", "Update", refers.format("b-2"))
+        site.put("/feed", atom(inside=nowhere + over + follows))
+        await poller.poll("met")
+        known = dict(await alerts(door))
+        assert "b-6" not in known
+        assert known["a-2"] == "released"  # it ends what people here were told, wherever it says that is
+        assert known["b-7"] == "released"  # it comes here now, and what it follows was seen
+        notes = (await door.rows("SELECT problems FROM alert WHERE identifier = 'b-7'"))[0].problems
+        assert "SEEN_ELSEWHERE" in str(notes)
+        assert 'warnhub_alerts_total{agency="rain",state="elsewhere"}' in (await door.http.get("/metrics")).text
+        hand.pass_by(30 * 86_400_000)
+        site.put("/feed", atom())
+        await poller.poll("met")
+        assert await door.rows("SELECT 1 FROM elsewhere") == []
 
 
 async def test_what_has_expired_asks_nobody(url: str, hand: Hand, site: Site) -> None:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from warnhub.commands import actor, asynchronous, err, fail, open_store, out
 from warnhub.store.audits import add_audit
+from warnhub.store.elsewhere import list_elsewhere
 from warnhub.store.sources import list_mirrors, list_parked, retry_parked
 
 source = typer.Typer(help="轮询来源 / polled sources.", no_args_is_help=True)
@@ -28,6 +29,18 @@ async def source_list() -> None:
         for problem in (row.problem or {}).get("errors", []):
             said = f"    {problem['rule']} {problem['path']}: {problem['message']} ({problem['value']})"
             err.print(said, markup=False, soft_wrap=True)
+
+
+@source.command("elsewhere")
+@asynchronous
+async def source_elsewhere(name: str) -> None:
+    """只涉及外县、未进入值班台的预警 / what was seen of a source and concerns other counties alone, the newest first."""
+    table = Table("sent", "kind", "level", "identifier", "headline", "place")
+    async with open_store() as (_, store, _), store.read() as conn:
+        for row in await list_elsewhere(conn, name):
+            sent = f"{datetime.fromtimestamp(row.sent / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
+            table.add_row(sent, row.kind, row.level, row.identifier, row.headline, row.place)
+    out.print(table)
 
 
 @source.command("retry")

@@ -70,6 +70,7 @@ class Outcome:
 
     received: list[Received]
     refused: list[Refusal]
+    elsewhere: int = 0
 
     @property
     def problems(self) -> list[Problem]:
@@ -77,13 +78,16 @@ class Outcome:
         return [problem for refusal in self.refused for problem in refusal.problems]
 
 
-async def take_each(desk: Desk, agency: Agency, body: bytes, media: str | None) -> Outcome:
-    """A document that nobody can send again in parts: what can be taken of it is, and the rest is refused."""
+async def take_each(desk: Desk, agency: Agency, body: bytes, media: str | None, source: str = "") -> Outcome:
+    """A document that nobody can send again in parts: what can be taken of it is, and the rest is refused.
+
+    With a `source` what surely concerns other counties alone is put down under its name, and not taken.
+    """
     with span("alert.receive", "consumer", agency=agency.id):
-        return await take_apart(desk, agency, body, media)
+        return await take_apart(desk, agency, body, media, source)
 
 
-async def take_apart(desk: Desk, agency: Agency, body: bytes, media: str | None) -> Outcome:
+async def take_apart(desk: Desk, agency: Agency, body: bytes, media: str | None, source: str) -> Outcome:
     """Each alert of a document by itself."""
     outcome = Outcome([], [])
     verdicts = await read_document(desk, agency, body, media)
@@ -92,6 +96,10 @@ async def take_apart(desk: Desk, agency: Agency, body: bytes, media: str | None)
         try:
             if verdict.gate is Gate.REFUSE:
                 raise Refusal(422, "the alert cannot be taken", refusals([verdict]))
+            if source and await desk.pass_by(agency, verdict, source):
+                ALERTS.labels(agency.id, "elsewhere").inc()
+                outcome.elsewhere += 1
+                continue
             outcome.received += await take(desk, agency, [verdict], own, media or "", None)
         except Refusal as refusal:
             outcome.refused.append(refusal)

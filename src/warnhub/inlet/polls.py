@@ -130,10 +130,12 @@ class Poller:
                 await self.fail(name, entry, Refusal(502, "the entry's document was not fetched", [problem]), again=True)
                 return
             body, media = found.body, found.media if found.media in MEDIA else None
-        outcome = await take_each(self.desk, agency, body, media)
+        outcome = await take_each(self.desk, agency, body, media, name if source.elsewhere == "pass" else "")
         rules = {problem.rule for problem in outcome.problems}
         if not outcome.refused:
-            await settle_entry(self.store, entry.id, "taken", None)
+            await settle_entry(
+                self.store, entry.id, "elsewhere" if outcome.elsewhere and not outcome.received else "taken", None
+            )
         elif rules <= OVER:
             await settle_entry(self.store, entry.id, "over", refused_document(outcome.refused[0]))
         else:

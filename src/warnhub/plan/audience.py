@@ -18,6 +18,8 @@ from warnhub.alert import Area, Circle, Gate, Polygon, Problem
 
 METRES_PER_DEGREE = 111_320.0
 LENGTHS = (2, 4, 6, 9, 12, 15)
+NEAR = 0.2
+"""Degrees around what is mapped of a county within which its other places may lie."""
 
 
 @dataclass(slots=True)
@@ -120,6 +122,32 @@ class Places:
         if extent.home:
             extent.above = self.ancestors(extent.home) - extent.home
         return extent
+
+    def elsewhere(self, areas: Sequence[Area], extent: Extent) -> bool:
+        """Whether it is sure that none of these areas concerns the county: each can be placed, and lies outside.
+
+        What a place on no map may share ground with, and a code for the whole country, is not sure.
+        """
+        unsure = extent.home or any(one.gate is Gate.HOLD for one in extent.problems)
+        if unsure or not areas or not self.county or not all(area.placeable for area in areas):
+            return False
+        if any(code.scheme == "cn" and code.value.startswith("00") for area in areas for code in area.codes):
+            return False
+        shapes = [
+            shape for area in areas for shape in (*map(to_polygon, area.polygons), *(to_disc(one) for one in area.circles))
+        ]
+        return not shapes or not self.near(shapes)
+
+    def near(self, shapes: Sequence[shapely.Geometry]) -> bool:
+        """Whether any shape comes so near that a place of the county which is on no map may lie in it."""
+        box = self.box
+        if box is None:
+            return True
+        childless = set(self.ids) - set(self.parents.values())
+        if len(childless) == len(self.leaves):
+            return False  # every place has been looked at
+        around = shapely.box(*box).buffer(NEAR)
+        return any(around.intersects(shape) for shape in shapes)
 
     def cover(self, shape: shapely.Geometry, path: str, extent: Extent) -> set[int]:
         """The leaves that share ground with a shape; a note if there are none. What only has a border in common is outside."""

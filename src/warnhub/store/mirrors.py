@@ -1,4 +1,4 @@
-"""The tables of polled sources; see `warnhub.store.sources`."""
+"""The tables of polled sources; see `warnhub.store.sources` and `warnhub.store.elsewhere`."""
 
 from sqlalchemy import JSON, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
 
@@ -40,4 +40,23 @@ polled = Table(
     Column("problem", JSON),
     UniqueConstraint("source", "key", "mark"),
     Index("ix_polled_state", "state", "due_at"),
+)
+
+elsewhere = Table(
+    "elsewhere",
+    metadata,
+    serial(),
+    Column("source", Text, nullable=False),
+    Column("agency_id", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("identifier", Text, nullable=False),
+    Column("sent", Time, nullable=False),
+    Column("expires", Time, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("headline", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("seen_at", Time, nullable=False),
+    UniqueConstraint("agency_id", "identifier", "sender", "sent"),
+    Index("ix_elsewhere_source", "source", "id"),
 )

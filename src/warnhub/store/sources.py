@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from warnhub.store.elsewhere import forget_elsewhere
 from warnhub.store.engine import Store, Tx
 from warnhub.store.mirrors import polled
 
@@ -137,7 +138,8 @@ async def claim_entries(store: Store, name: str, most: int) -> list[Waiting]:
 
 
 async def settle_entry(store: Store, number: int, state: str, problem: dict[str, Any] | None) -> None:
-    """What became of an entry: taken, over (it had expired), waiting (again later) or parked."""
+    """What became of an entry: taken, elsewhere (it concerns other counties), over (it had expired), waiting (again later) or
+    parked."""
     async with store.write() as tx:
         await tx.conn.execute(
             polled.update()
@@ -146,16 +148,17 @@ async def settle_entry(store: Store, number: int, state: str, problem: dict[str,
         )
 
 
-DONE = frozenset(("taken", "over"))
+DONE = frozenset(("taken", "over", "elsewhere"))
 
 
 async def forget_entries(store: Store, name: str) -> None:
     """Drop what is done with and has long not been in the feed."""
     async with store.write() as tx:
         await tx.conn.execute(
-            text("DELETE FROM polled WHERE source = :s AND state IN ('taken', 'over') AND seen_at < :old"),
+            text("DELETE FROM polled WHERE source = :s AND state IN ('taken', 'over', 'elsewhere') AND seen_at < :old"),
             {"s": name, "old": tx.now - KEEP},
         )
+        await forget_elsewhere(tx, name)
 
 
 async def count_parked(conn: AsyncConnection) -> dict[str, int]:
