@@ -28,6 +28,7 @@ class Broker:
     program: str
     log: Path
     process: "subprocess.Popen[bytes] | None" = None
+    advertised: int | None = None
 
     @property
     def address(self) -> str:
@@ -51,7 +52,8 @@ class Broker:
     def start(self) -> None:
         """Serve, and wait until it answers. What an earlier process of it had is gone."""
         url = f"tcp://{self.address}"
-        command = [self.program, "broker", "--listener-url", url, "--advertised-listener-url", url]
+        told = f"tcp://127.0.0.1:{self.advertised or self.port}"
+        command = [self.program, "broker", "--listener-url", url, "--advertised-listener-url", told]
         with self.log.open("ab") as said:
             self.process = subprocess.Popen(
                 [*command, "--storage-engine", "memory://tansu/"],

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from warnhub.alert import Level
@@ -116,6 +116,10 @@ class Oidc(BaseModel):
     name: str = "统一认证 / single sign-on"
 
 
+SASL = ("kafka_sasl_mechanism", "kafka_username", "kafka_password")
+TLS = ("kafka_cafile", "kafka_certfile", "kafka_keyfile", "kafka_key_password")
+
+
 class FileSource(PydanticBaseSettingsSource):
     """`WARNHUB_X_FILE` names a file that holds X."""
 
@@ -201,6 +205,14 @@ class Settings(BaseSettings):
     canary_drill: str = ""
     door_levels: tuple[Level, ...] = (Level.RED, Level.ORANGE)
     weights: dict[Indicator, Annotated[float, Field(ge=0, le=100)]] = Field(default_factory=default_weights)
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_cafile: Path | None = None
+    kafka_certfile: Path | None = None
+    kafka_keyfile: Path | None = None
+    kafka_key_password: SecretStr | None = None
     kafka_prefix: str = Field(default="warnhub", pattern=r"^[A-Za-z0-9._-]{1,100}$")
     kafka_partitions: int = Field(default=8, ge=1, le=1_000)
     kafka_replication: int = Field(default=1, ge=1, le=10)
@@ -217,6 +229,28 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError(f"{name!r} is neither an address nor a network") from None
         return value
+
+    @model_validator(mode="after")
+    def whole_access(self) -> "Settings":
+        """All that Kafka's security protocol needs, and nothing it would not use: what is set and not used is a mistake."""
+        protocol = self.kafka_security_protocol
+        sasl, tls = protocol.startswith("SASL"), protocol.endswith("SSL")
+        asked = {"kafka": protocol != "PLAINTEXT"} | dict.fromkeys(SASL, sasl)
+        used = dict.fromkeys(SASL, sasl) | dict.fromkeys(TLS, tls)
+        wrong = [f"{name}: is needed with {protocol}" for name, need in asked.items() if need and not getattr(self, name)]
+        wrong += [
+            f"{name}: is not used with kafka_security_protocol {protocol}"
+            for name, use in used.items()
+            if not use and getattr(self, name) is not None
+        ]
+        if (self.kafka_certfile is None) != (self.kafka_keyfile is None):
+            missing = "kafka_certfile" if self.kafka_certfile is None else "kafka_keyfile"
+            wrong.append(f"{missing}: is needed, for a certificate and its key go together")
+        if self.kafka_key_password is not None and tls and self.kafka_keyfile is None:
+            wrong.append("kafka_key_password: is not used without kafka_keyfile")
+        if wrong:
+            raise ValueError("\n".join(wrong))
+        return self
 
     @property
     def scaled(self) -> bool:
@@ -265,6 +299,8 @@ def load_settings(**given: Any) -> Settings:
 def describe(problem: Any) -> str:
     """One line for one field, with what to do for the commonest."""
     field = ".".join(str(part) for part in problem["loc"])
+    if not field:
+        return str(problem["msg"]).removeprefix("Value error, ")
     if field == "secret_key" and problem["type"] == "missing":
         return "secret_key: is missing; set WARNHUB_SECRET_KEY or WARNHUB_SECRET_KEY_FILE (make one with `warnhub key`)"
     return f"{field}: {problem['msg'].removeprefix('Value error, ').removeprefix(f'{field} ')}"

@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import text
 
 from warnhub import traces
+from warnhub.bus.access import kafka_options
 from warnhub.bus.kafka import KafkaBus
 from warnhub.bus.local import LocalBus
 from warnhub.bus.signals import Bus
@@ -189,6 +190,8 @@ class Hub:
 def try_folders(settings: Settings) -> None:
     """Refuse a county's own templates and tables that fail, before a warning needs them."""
     check_tables(settings.tables_dir)
+    if settings.kafka:
+        kafka_options(settings)
     if settings.words_dir is None:
         return
     try:

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.errors import KafkaError
 from sqlalchemy import text
 
+from warnhub.bus.access import kafka_options
 from warnhub.bus.parts import Part
 from warnhub.bus.relay import Relay
 from warnhub.bus.signals import ATTEMPTS, Bus, retry_pause
@@ -86,7 +87,7 @@ class KafkaBus(Bus, ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
     async def consume(self) -> None:
         """As one of the group, until the broker turns out to have forgotten us."""
         self.consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.settings.kafka,
+            **kafka_options(self.settings),
             group_id=f"{self.settings.kafka_prefix}.workers",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -239,7 +240,7 @@ class KafkaBus(Bus, ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         try:
             async with (
                 asyncio.timeout(5),
-                AIOKafkaProducer(bootstrap_servers=self.settings.kafka, acks="all", request_timeout_ms=4_000) as producer,
+                AIOKafkaProducer(**kafka_options(self.settings), acks="all", request_timeout_ms=4_000) as producer,
             ):
                 await producer.send_and_wait(
                     f"{self.settings.kafka_prefix}.{DEAD}", record.value, key=record.key, headers=headers

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from sqlalchemy import text
 
+from warnhub.bus.access import kafka_options
 from warnhub.bus.signals import wait_for
 from warnhub.bus.topics import WORK, Entry, ensure_topics, pack_entry
 from warnhub.config import Settings
@@ -51,7 +52,7 @@ class Relay:
                     self.made()
                 self.before = True
                 async with AIOKafkaProducer(
-                    bootstrap_servers=self.settings.kafka, acks="all", request_timeout_ms=5_000, metadata_max_age_ms=10_000
+                    **kafka_options(self.settings), acks="all", request_timeout_ms=5_000, metadata_max_age_ms=10_000
                 ) as producer:
                     await self.move_all(producer)
             except (KafkaError, *TROUBLE) as error:

@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from warnhub.alert import LANES
+from warnhub.bus.access import kafka_options
 from warnhub.config import Settings
 
 WORK = {lane: f"work.{level.value}" for level, lane in LANES.items()}
@@ -59,7 +60,7 @@ async def ensure_topics(settings: Settings, wanted: Sequence[str] = ()) -> list[
     """Make the topics that are not there (the bus's own unless told), with `kafka_partitions`; gives those that we made.
     Others' partitions are left alone."""
     wanted = wanted or [*work_topics(settings.kafka_prefix), f"{settings.kafka_prefix}.{DEAD}"]
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=5_000)
+    admin = AIOKafkaAdminClient(**kafka_options(settings), request_timeout_ms=5_000)
     await admin.start()
     try:
         missing = sorted(set(wanted) - set(await admin.list_topics()))

@@ -59,7 +59,7 @@ def is_column(name: str) -> bool:
 def knows(book: Book, name: str) -> bool:
     """Whether a form has a field or a scale of this name."""
     bare = bare_name(name)
-    return bool(bare) and (any(bare in map(bare_name, names) for names in book.names.values()) or bool(book.scale_of(name)))
+    return bool(bare) and (any(bare in book.bare_names(field) for field in book.names) or bool(book.scale_of(name)))
 
 
 def station_code(row: Mapping[str, Any]) -> str:

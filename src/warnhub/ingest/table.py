@@ -65,7 +65,7 @@ def heads(line: str, known: Callable[[str], bool]) -> bool:
         cells = next(csv.reader([line], delimiter=delimiter), [])
     except csv.Error:
         return False
-    return sum(known(cell) for cell in cells if cell.strip()) >= 2
+    return sum(known(cell) for cell in cells[:MOST_COLUMNS] if cell.strip()) >= 2
 
 
 def read_rows(reader: Iterator[Sequence[str]], above: int, most: int) -> Table:

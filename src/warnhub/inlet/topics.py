@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from warnhub.alert import Problem
+from warnhub.bus.access import kafka_options
 from warnhub.bus.topics import ensure_topics
 from warnhub.config import Settings
 from warnhub.crypto import KeyRing
@@ -68,7 +69,7 @@ class AlertTopic:
         largest = self.settings.limits.max_bytes + 1_000_000
         consumer = AIOKafkaConsumer(
             self.name(IN),
-            bootstrap_servers=self.settings.kafka,
+            **kafka_options(self.settings),
             group_id=self.name("alerts"),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -77,7 +78,7 @@ class AlertTopic:
             max_partition_fetch_bytes=largest,
         )
         options = {"acks": "all", "max_request_size": largest, "request_timeout_ms": 10_000}
-        producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka, **options)
+        producer = AIOKafkaProducer(**kafka_options(self.settings), **options)
         try:
             await producer.start()
             await consumer.start()

@@ -20,7 +20,8 @@ async def add_elsewhere(tx: Tx, source: str, agency: str, alert: Alert) -> None:
     await tx.conn.execute(
         text(
             "INSERT INTO elsewhere "
-            "(source, agency_id, sender, identifier, sent, expires, kind, level, headline, place, seen_at) VALUES (:s, :a, :sender, :i, :sent, :expires, :kind, :level, :headline, :place, :now) ON CONFLICT DO NOTHING"
+            "(source, agency_id, sender, identifier, sent, expires, kind, level, headline, place, seen_at) "
+            "VALUES (:s, :a, :sender, :i, :sent, :expires, :kind, :level, :headline, :place, :now) ON CONFLICT DO NOTHING"
         ),
         {
             "s": source,
