@@ -15,6 +15,7 @@ from warnhub.hub import Hub
 from warnhub.ingest.forms import MEDIA
 from warnhub.inlet.door import answer_of, read_whole, take
 from warnhub.monitor.metrics import INGEST
+from warnhub.publish.attached import list_attached, read_attached
 from warnhub.store.agencies import Agency
 from warnhub.store.alerts import Kept, list_alerts, read_alert
 from warnhub.traces import Value, span
@@ -107,7 +108,23 @@ async def get_alert(uid: str, hub: HubDep, caller: CallerDep) -> dict[str, Any]:
         kept = await read_alert(conn, uid)
     if kept is None or (caller.agency and kept.agency != caller.agency.id):
         raise Refusal(404, "there is no such alert")
-    return brief(kept) | {"alert": kept.alert.model_dump(mode="json"), "problems": kept.problems}
+    attached = [one._asdict() | {"href": f"/v1/alerts/{uid}/attachments/{one.number}"} for one in list_attached(kept.alert)]
+    return brief(kept) | {"alert": kept.alert.model_dump(mode="json"), "problems": kept.problems, "attachments": attached}
+
+
+@router.get("/{uid}/attachments/{number}", response_model=None, response_class=Response)
+async def get_attachment(uid: str, number: int, hub: HubDep, caller: CallerDep) -> Response:
+    """A file that came in a package with an alert, as it came; for the alert's own agency and for people of the county."""
+    async with hub.store.read() as conn:
+        kept = await read_alert(conn, uid)
+        if kept is None or (caller.agency and kept.agency != caller.agency.id):
+            raise Refusal(404, "there is no such alert")
+        found = await read_attached(conn, kept, number, hub.settings.limits.max_bytes)
+    if found is None:
+        raise Refusal(
+            404, "this alert has no such attachment", [bad("number", "UNKNOWN_ATTACHMENT", "see `attachments`", str(number))]
+        )
+    return Response(found[1], media_type=found[0].mime, headers=found[0].headers)
 
 
 def brief(kept: Kept) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from warnhub.console.visit import Visit
 from warnhub.plan.assess import DRILLED
 from warnhub.plan.segments import billed_segments
 from warnhub.port import CODE, LINK, Speaks
+from warnhub.publish.attached import list_attached
 from warnhub.store import tables
 from warnhub.store.answers import Asked, count_tellings, list_asked
 from warnhub.store.holds import find_hold
@@ -52,6 +53,7 @@ async def show_warning(visit: Visit) -> Response:
             tables.alert.select().with_only_columns(tables.alert.c.problems).where(tables.alert.c.id == scene.warning.alert_id)
         )
     given["previews"] = await preview_words(visit, scene)
+    given["attached"] = list_attached(scene.alert)
     given["placed"] = number(visit.request.query_params.get("place", ""))
     given["speaks"] = any(isinstance(provider.adapter, Speaks) for provider in visit.hub.providers.values())
     given |= await visit.console.scenes.pictures(visit.console, frame, given["placed"])

@@ -6,12 +6,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from warnhub.alert import Level
-from warnhub.console.details import area_words, find_frame
+from warnhub.console.details import area_words, find_frame, number
 from warnhub.console.strings import say
 from warnhub.console.visit import Visit
 from warnhub.desk import Choice, Refusal
 from warnhub.plan.holding import placeable_areas, unplaced
-from warnhub.store.holds import Hold, endable, find_hold, list_holds
+from warnhub.publish.attached import list_attached, read_attached
+from warnhub.store.holds import Hold, endable, find_hold, find_kept, list_holds
 from warnhub.store.overview import agency_names
 
 HOWS = ("as_is", "without", "areas", "ends")
@@ -41,6 +42,7 @@ async def settle_page(visit: Visit, status: int = 200, trouble: str = "") -> Res
             raise HTTPException(409, "this alert is not held any more")
         ends = await endable(conn, hold)
     given = offer(visit, hold) | {"ends": ends, "trouble": trouble, "form": visit.form, "agency": frame.scene.agency}
+    given["attached"] = list_attached(hold.kept.alert)
     return visit.page("settle.html", status, hold=hold, **given)
 
 
@@ -59,6 +61,20 @@ def offer(visit: Visit, hold: Hold) -> dict[str, Any]:
         "known": known,
         "levels": [level.value for level in Level],
     }
+
+
+async def send_attachment(visit: Visit) -> Response:
+    """A file that came with a warning's alert, to be kept; 404 if there is none."""
+    frame = await find_frame(visit, 0.2)
+    assert frame.scene is not None
+    async with visit.hub.store.read() as conn:
+        kept = await find_kept(conn, frame.scene.warning.alert_id)
+        most = visit.hub.settings.limits.max_bytes
+        asked = number(visit.argument("number"))
+        found = await read_attached(conn, kept, asked, most) if asked is not None else None
+    if found is None:
+        raise HTTPException(404, "there is no such attachment")
+    return Response(found[1], media_type=found[0].mime, headers=found[0].headers)
 
 
 async def do_settle(visit: Visit) -> Response:

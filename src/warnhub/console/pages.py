@@ -88,6 +88,7 @@ ROUTES: tuple[tuple[str, str, str, Page], ...] = (
     ("GET", "/held", "viewer", holds.show_holds),
     ("GET", WARNING + "/settle", "duty", holds.ask_settle),
     ("POST", WARNING + "/settle", "duty", holds.do_settle),
+    ("GET", WARNING + "/attachments/{number}", "viewer", holds.send_attachment),
     ("GET", WARNING + "/faults", "viewer", faults.show_faults),
     ("GET", WARNING + "/speech", "viewer", steer.show_speech),
     *(("GET", f"{WARNING}/{act}", "duty", steer.ask_steer) for act in steer.ACTS),

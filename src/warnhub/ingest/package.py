@@ -114,6 +114,23 @@ def take_members(archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo], l
     return package
 
 
+def take_attachment(body: bytes, digest: str, size: int, limits: Limits) -> bytes | None:
+    """The attachment of a package with this SHA-256 (hex) and size; None where it has none. Raises `Unreadable`."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            members = [one for one in archive.infolist() if not one.filename.endswith("/")]
+            check_members(members, len(body), limits)
+            for one in members:
+                if one.file_size == size and PurePosixPath(member_name(one)).suffix.lower() not in DOCUMENTS:
+                    with archive.open(one) as file:
+                        found = file.read(size + 1)
+                    if hashlib.sha256(found).hexdigest() == digest:
+                        return found
+    except BROKEN as error:
+        raise Unreadable("PACKAGE_INVALID", str(error)[:200]) from error
+    return None
+
+
 def digest_member(name: str, blocks: Iterator[bytes], most: int) -> Attachment:
     """Size and digests of an attachment, read in blocks."""
     size, old, new = 0, hashlib.sha1(usedforsecurity=False), hashlib.sha256()

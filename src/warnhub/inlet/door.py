@@ -9,6 +9,7 @@ from typing import Any
 from warnhub.alert import Gate, Problem, Verdict
 from warnhub.desk import Desk, Received, Refusal
 from warnhub.ingest.forms import read_alerts
+from warnhub.ingest.package import START
 from warnhub.monitor.metrics import ALERTS
 from warnhub.store.agencies import Agency
 from warnhub.store.trust import read_trust
@@ -92,7 +93,8 @@ async def take_apart(desk: Desk, agency: Agency, body: bytes, media: str | None,
     outcome = Outcome([], [])
     verdicts = await read_document(desk, agency, body, media)
     for verdict in verdicts:
-        own = body if len(verdicts) == 1 or verdict.alert is None else verdict.alert.model_dump_json().encode()
+        whole = len(verdicts) == 1 or verdict.alert is None or body.startswith(START)  # a package has the attachments too
+        own = body if whole or verdict.alert is None else verdict.alert.model_dump_json().encode()
         try:
             if verdict.gate is Gate.REFUSE:
                 raise Refusal(422, "the alert cannot be taken", refusals([verdict]))

@@ -76,6 +76,11 @@ async def list_alerts(conn: AsyncConnection, agency: str | None, before: int | N
     return [to_kept(row) for row in await conn.execute(query)]
 
 
+async def read_raw(conn: AsyncConnection, number: int) -> bytes:
+    """The bytes an alert came in; b"" of one that was written here."""
+    return bytes(await conn.scalar(select(tables.alert.c.raw).where(tables.alert.c.id == number)) or b"")
+
+
 def to_kept(row: Any) -> Kept:
     """A row as an object."""
     return Kept(

@@ -39,9 +39,13 @@ async def list_holds(conn: AsyncConnection, most: int = 200) -> list[Hold]:
 
 async def find_hold(conn: AsyncConnection, warning: Warning) -> Hold | None:
     """What holds a warning's alert; None if nothing does."""
-    row = (await conn.execute(select(tables.alert).where(tables.alert.c.id == warning.alert_id))).one()
-    kept = to_kept(row)
+    kept = await find_kept(conn, warning.alert_id)
     return await make_hold(conn, warning, kept) if kept.state == "held" and warning.state == "pending" else None
+
+
+async def find_kept(conn: AsyncConnection, number: int) -> Kept:
+    """An alert by its number, as it came."""
+    return to_kept((await conn.execute(select(tables.alert).where(tables.alert.c.id == number))).one())
 
 
 async def make_hold(conn: AsyncConnection, warning: Warning, kept: Kept) -> Hold:
