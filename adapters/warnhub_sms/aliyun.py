@@ -12,10 +12,10 @@ from typing import ClassVar
 
 import httpx
 
-from warnhub.port import Answer, Callback, ChannelSettings, Crowd, Outgoing, Reason, Receipt, Refused, Report, SendError
+from warnhub.port import Answer, Callback, ChannelSettings, Crowd, Outgoing, Reason, Receipt, Refused, Report, SendError, Words
 from warnhub_sms.details import find_sent
 from warnhub_sms.dysms import PERSONAL, Dysms
-from warnhub_sms.groups import HOME, LINK_CODE, Group, Kind, grouped, national, packed, values
+from warnhub_sms.groups import HOME, LINK_CODE, OWN, Group, Kind, grouped, national, packed, values
 from warnhub_sms.receipts import read_posts
 from warnhub_sms.settings import AliyunSettings
 
@@ -119,6 +119,11 @@ class Aliyun:
     async def find(self, message: Outgoing) -> Receipt | None:
         """What the provider shows of it. A message may take some seconds to be shown."""
         return await find_sent(self.dysms, message, self.linked(message), self.now())
+
+    def crowded(self, words: Words) -> Sequence[str]:
+        """What the templates' variables have no room for."""
+        said = {name: " ".join(words.fields.get(name, "").split()) for name in self.settings.params.values() if name in OWN}
+        return [name for name, value in said.items() if len(value) > self.settings.longest or not value]
 
     def linked(self, message: Outgoing) -> bool:
         """Whether it carries its recipient's own link, and so goes in a call of its own."""

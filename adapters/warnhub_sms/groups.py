@@ -15,6 +15,8 @@ LINK_CODE, REPLY_CODE = "link_code", "reply_code"
 NAMES = frozenset(
     {"hazard", "level", "agency", "time", "area", "action", "headline", "expires", "drill", LINK_CODE, REPLY_CODE}
 )
+OWN = NAMES - {LINK_CODE, REPLY_CODE, "drill"}
+"""What every message of a warning has, for each of its words."""
 PROSE = ("headline", "area", "action")
 HOME = re.compile(r"\+86(1[3-9]\d{9})")
 MOBILE = re.compile(r"1[3-9]\d{9}")

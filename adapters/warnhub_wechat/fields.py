@@ -56,10 +56,22 @@ def values(fields: Mapping[str, str], words: Words, drill: bool) -> dict[str, di
     return {key: {"value": fitted(kind(key), value)} for key, value in said.items()}
 
 
+def crowded(fields: Mapping[str, str], words: Words) -> list[str]:
+    """The names of those of our words that their keys cut, or that there are none of."""
+    said = {key: " ".join(words.fields.get(name, "").split()) for key, name in fields.items() if name != "drill"}
+    return [fields[key] for key, value in said.items() if not 0 < len(formed(kind(key), value)) <= LIMITS[kind(key)]]
+
+
+def formed(kind: str, value: str) -> str:
+    """`value` in the form of its type."""
+    if kind in {"time", "date"}:
+        return CLOCK.sub(lambda found: f" {int(found[1]):02d}:{int(found[2] or 0):02d}", value)
+    return value
+
+
 def fitted(kind: str, value: str) -> str:
     """`value` in the form and the length of its type."""
-    if kind in {"time", "date"}:
-        value = CLOCK.sub(lambda found: f" {int(found[1]):02d}:{int(found[2] or 0):02d}", value)
+    value = formed(kind, value)
     most = LIMITS[kind]
     if len(value) > most:
         value = value[: most - 1] + "…" if kind in PROSE else value[:most]

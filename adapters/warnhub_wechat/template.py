@@ -12,11 +12,11 @@ from typing import Annotated, Any, ClassVar
 import httpx
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
-from warnhub.port import Answer, Callback, ChannelSettings, Outgoing, Reason, Receipt, Refused, Report, SendError
+from warnhub.port import Answer, Callback, ChannelSettings, Outgoing, Reason, Receipt, Refused, Report, SendError, Words
 from warnhub_wechat.codes import EXPIRED, TAKEN_BEFORE, ask, refusal
 from warnhub_wechat.crypto import check, opened
 from warnhub_wechat.events import parsed, reports
-from warnhub_wechat.fields import checked, values
+from warnhub_wechat.fields import checked, crowded, values
 from warnhub_wechat.token import stable_token
 
 
@@ -71,6 +71,10 @@ class Template:
         if number is None and said["errcode"] == 0:
             raise SendError(Reason.UNEXPECTED, "msgid", "a yes without a msgid")
         return Receipt("" if number is None else str(number))
+
+    def crowded(self, words: Words) -> Sequence[str]:
+        """What the template's keys have no room for."""
+        return crowded(self.settings.fields, words)
 
     async def post(self, message: Outgoing, token: str) -> dict[str, Any]:
         """What WeChat says to it."""

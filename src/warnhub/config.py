@@ -43,6 +43,7 @@ class County(BaseModel):
     signature: str = Field(default="云岭应急", min_length=2, max_length=12)
     zone: str = "Asia/Shanghai"
     telephone: str = "12379"
+    currency: str = Field(default="CNY", pattern=r"^[A-Z]{3}$")
 
     @field_validator("zone")
     @classmethod

@@ -14,13 +14,14 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, overload, runtime_checkable
 
 import httpx
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 LINK, CODE = "\ue000", "\ue004"
 """Where a recipient's own link and reply code go in a shared text: private-use characters that no agency's text keeps."""
@@ -252,7 +253,8 @@ class ChannelSettings(BaseModel):
     `rate` is calls a second, `parallel` calls in flight, `timeout` seconds for a call, `weight` its share beside other
     providers of the channel. `routes` are the kinds of address it carries (`cn` and `intl` numbers, `jpush` and `fcm`
     registrations); () is every kind. `links`: whether its messages carry each recipient's own page; where a provider takes one
-    text for many, that makes one call a person.
+    text for many, that makes one call a person. `price` is what one message (of an SMS: one billed part) costs in the county's
+    currency, None where it is not known; `daily` how many messages the account may send a day, None for no limit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -264,6 +266,8 @@ class ChannelSettings(BaseModel):
     weight: float = 1.0
     routes: tuple[str, ...] = ()
     links: bool = True
+    price: Decimal | None = Field(default=None, ge=0)
+    daily: int | None = Field(default=None, ge=0)
 
 
 class Channel(Protocol):
@@ -287,6 +291,15 @@ class Speaks(Protocol):
 
     async def speech(self, text: str) -> Path | None:
         """The recording of `text`, made if there is none; None if there is no voice for it."""
+
+
+@runtime_checkable
+class Fills(Protocol):
+    """A provider's own template is filled with our words, and may have less room than they take."""
+
+    def crowded(self, words: Words) -> Sequence[str]:
+        """The names of those of our words that its template would cut, or has to leave empty; () where all of them fit."""
+        ...
 
 
 @runtime_checkable

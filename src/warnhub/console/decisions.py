@@ -5,11 +5,12 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from warnhub.console.checks import run_checks
-from warnhub.console.details import enlisted, find_frame
+from warnhub.console.checks import replaced_by, run_checks
+from warnhub.console.details import enlisted, find_frame, preview_words
 from warnhub.console.scene import Scene
 from warnhub.console.strings import say
 from warnhub.console.visit import Visit
+from warnhub.port import Speaks
 from warnhub.store.overview import list_approvals
 
 FITTING = {"release": "pending", "reject": "pending", "cancel": "released"}
@@ -52,6 +53,7 @@ async def will_release(visit: Visit, scene: Scene) -> dict[str, Any]:
     forecast = await visit.console.forecasts.make(ready)
     async with visit.hub.store.read() as conn:
         checks = await run_checks(visit, conn, scene, forecast)
+        replaced = await replaced_by(visit, conn, scene)
         sheet = await visit.console.atlas.draw(conn, scene.alert)
     need = max(1, warning.approvals)
     last = len(approvals) + 1 >= need
@@ -61,8 +63,11 @@ async def will_release(visit: Visit, scene: Scene) -> dict[str, Any]:
     sentences = [f"will.release.{kind}" if last else f"will.agree.{kind}"]
     if last and forecast.asked:
         sentences.append("will.asked")
+    if last and replaced:
+        sentences.append("will.replaces")
     if last:
         sentences.append(f"will.back.{kind}")
+    numbers["headline"] = "、".join(one.headline for one in replaced)
     button = f"button.release.{kind}" if last else "button.agree"
     return {
         "will": [say(key, lang, **numbers) for key in sentences],
@@ -72,6 +77,12 @@ async def will_release(visit: Visit, scene: Scene) -> dict[str, Any]:
         "checks": checks,
         "sheet": sheet,
         "told": 0,
+        "scene": scene,
+        "alert": scene.alert,
+        "previews": await preview_words(visit, scene),
+        "problems": [],
+        "speaks": any(isinstance(provider.adapter, Speaks) for provider in visit.hub.providers.values()),
+        "currency": visit.hub.settings.county.currency,
     }
 
 

@@ -125,6 +125,7 @@ async def read_waiting(visit: Visit, conn: AsyncConnection, scene: Scene) -> dic
         "listless": ready is None,
         "hold": await find_hold(conn, scene.warning) is not None,
         "forecast": await visit.console.forecasts.make(ready) if ready else None,
+        "currency": visit.hub.settings.county.currency,
     }
 
 

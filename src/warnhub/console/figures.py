@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from warnhub.monitor.summary import Funnel
@@ -50,6 +51,12 @@ def moment(at: int | None, zone: ZoneInfo, lang: str, seconds: bool = False) -> 
     clock = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
     day = f"{local.month}月{local.day}日" if lang == "zh" else f"{local.day} {MONTHS[local.month - 1]}"
     return f"{day} {clock}"
+
+
+def money(amount: Decimal, currency: str, lang: str) -> str:
+    """412.50 元, or 412.50 CNY; fractions of a cent where it is one message's price."""
+    digits = f"{amount:,.2f}" if amount == amount.quantize(Decimal("0.01")) else f"{amount:,f}"
+    return f"{digits} 元" if lang == "zh" and currency == "CNY" else f"{digits} {currency}"
 
 
 def iso(at: int | None) -> str:

@@ -4,14 +4,15 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from warnhub.alert import Level
-from warnhub.channels import Provider
+from warnhub.channels import Provider, by_channel
 from warnhub.console.hub import Hub
 from warnhub.dispatch.wordbook import Story
-from warnhub.plan.estimate import Estimate, Load, Tariff, estimate_plan, reach_rate
+from warnhub.plan.estimate import Estimate, Load, Tariff, estimate_plan, parts_of, reach_rate
 from warnhub.plan.policy import Rule, rules_for
-from warnhub.port import Bulk
+from warnhub.port import Bulk, Fills
 from warnhub.roles import Role
 from warnhub.store.census import Reach, count_reach
 from warnhub.store.warnings import Warning, warning_alert
@@ -26,6 +27,8 @@ class Share:
     role: Role
     people: int
     channels: tuple[str, ...]
+    counts: tuple[int, ...]
+    """People on each of `channels`."""
     missed: int
     within: int
     """Seconds to confirm in; 0 where nobody is asked."""
@@ -39,6 +42,17 @@ class Forecast:
     estimate: Estimate
     towns: int
     villages: int
+    prices: Mapping[str, Decimal | None]
+    """What one message of each channel costs, at its heaviest provider's price; None where that is not set."""
+    crowded: tuple[tuple[str, str], ...] = ()
+    """(provider, names of our words) that its template has no room for."""
+    parts: int = 0
+    """Billed parts of the longest short message."""
+
+    @property
+    def unpriced(self) -> list[str]:
+        """Channels whose cost nobody has said."""
+        return [line.channel for line in self.estimate.lines if line.people and self.prices.get(line.channel) is None]
 
     @property
     def people(self) -> int:
@@ -91,11 +105,15 @@ class Forecasts:
         told = {role: rule for role, rule in rules.items() if role.responsible or not warning.restricted}
         shares, counts = share_out(told, reach)
         homes = [area for area, _, home in places if home]
+        loads, prices = list(self.loads(story, counts)), channel_prices(hub.providers)
         return Forecast(
             tuple(shares),
-            estimate_plan(self.loads(story, counts), tariffs(hub.providers)),
+            estimate_plan(loads, tariffs(hub.providers, prices)),
             towns=len({hub.places.towns[area] for area in homes if hub.places.levels[area] >= 9}),
             villages=len({hub.places.villages[area] for area in homes if hub.places.levels[area] >= 12}),
+            prices=prices,
+            crowded=tuple(find_crowded(hub.providers, loads)),
+            parts=max((parts_of(load) for load in loads if load.channel == "sms"), default=0),
         )
 
     def loads(self, story: Story, counts: Mapping[tuple[Role, str], int]) -> Iterable[Load]:
@@ -130,15 +148,31 @@ def share_out(rules: Mapping[Role, Rule], reach: Iterable[Reach]) -> tuple[list[
     for role, rule in rules.items():
         if people[role] or missed[role]:
             channels = tuple(channel.value for channel in rule.channels if counts[role, channel.value])
+            each = tuple(counts[role, channel] for channel in channels)
             within = int(rule.confirm.within.total_seconds()) if rule.confirm else 0
-            shares.append(Share(role, people[role], channels, missed[role], within))
+            shares.append(Share(role, people[role], channels, each, missed[role], within))
     return shares, counts
 
 
-def tariffs(providers: Mapping[str, Provider]) -> dict[str, Tariff]:
-    """How many people a second each channel reaches, all its providers together."""
+def channel_prices(providers: Mapping[str, Provider]) -> dict[str, Decimal | None]:
+    """What a message of each channel costs at the provider that carries most of it."""
+    return {channel: those[0].settings.price for channel, those in by_channel(providers).items()}
+
+
+def find_crowded(providers: Mapping[str, Provider], loads: Iterable[Load]) -> list[tuple[str, str]]:
+    """The words that providers' own templates have no room for."""
+    found: dict[str, dict[str, None]] = {}
+    for load in loads:
+        for provider in providers.values():
+            if provider.channel == load.channel and isinstance(provider.adapter, Fills):
+                found.setdefault(provider.name, {}).update(dict.fromkeys(provider.adapter.crowded(load.words)))
+    return [(name, ", ".join(words)) for name, words in found.items() if words]
+
+
+def tariffs(providers: Mapping[str, Provider], prices: Mapping[str, Decimal | None]) -> dict[str, Tariff]:
+    """What a message costs, and how many people a second each channel reaches, all its providers together."""
     rates: dict[str, float] = {}
     for provider in providers.values():
         most = type(provider.adapter).most if isinstance(provider.adapter, Bulk) else 1
         rates[provider.channel] = rates.get(provider.channel, 0.0) + reach_rate(provider.settings.rate, most)
-    return {channel: Tariff(rate=rate) for channel, rate in rates.items()}
+    return {channel: Tariff(prices.get(channel) or Decimal(0), rate) for channel, rate in rates.items()}

@@ -95,6 +95,7 @@ def number_settings(scene: Scene) -> dict[str, dict[str, Any]]:
             "rate": 400,
             "parallel": 40,
             "weight": 2.0,
+            "price": "0.045",
             "routes": ["cn"],
         },
         "sms.twilio": {
@@ -132,6 +133,8 @@ def provider_settings(scene: Scene, audio_dir: Path | None = None) -> dict[str, 
             "fields": FIELDS,
             "token": hidden["wechat_token"],
             "rate": 1_000,
+            "price": "0",
+            "daily": 100_000,
             "parallel": 60,
         },
         "push.jpush": {
