@@ -12,6 +12,7 @@ from stage import OFFICERS, PASSWORD, Hub, number_of
 from test_doors import enter, token, try_login
 
 from warnhub.console.pages import ANYBODY, ROUTES
+from warnhub.plan.loading import read_policy
 from warnhub.store.users import ROLES, SCOPED, User, add_user, make_token
 
 Client = httpx.AsyncClient
@@ -215,6 +216,66 @@ async def test_a_policy_is_kept_only_after_its_changes_were_seen(client: Client,
     async with hub.store.read() as conn:
         row = (await conn.execute(text("SELECT author, note FROM policy ORDER BY version DESC LIMIT 1"))).one()
     assert (row.author, row.note) == ("user:boss", "橙色也要两人")
+
+
+async def test_a_rule_is_changed_by_a_form_and_kept_whole_with_its_author(client: Client, hub: Hub) -> None:
+    await enter(client, "boss")
+    page = await client.get("/console/policy?rule=0&lang=en")
+    form = {"csrf": token(page.text), "act": "rule", "rule": "0", "mode": "first", "within": "4m", "every": "10m", "times": "2"}
+    form |= {"order.voice": "2", "order.sms": "1", "order.wechat": "0", "order.push": "0", "order.loudspeaker": "0"}
+    seen = await client.post("/console/policy", data=form)
+    assert seen.status_code == 200, seen.text
+    for line in ("+    channels: [sms, voice]", "+    mode: first", "+    repeat: {every: 10m, times: 2}", "+      within: 4m"):
+        assert f'<span class="add">{line}' in seen.text
+    assert seen.text.count('<span class="add">+ ') == 4, "and nothing else is changed"
+    written = re.search(r'name="was"[^>]*>(.*?)</textarea>', seen.text, re.S)
+    assert written
+    was = html.unescape(written[1])
+    kept = {"csrf": form["csrf"], "text": was, "was": was.strip() + "\n", "seen": "1", "note": "村干部先短信"}
+    assert (await client.post("/console/policy", data=kept)).status_code == 303
+    async with hub.store.read() as conn:
+        row = (await conn.execute(text("SELECT version, author, note, text FROM policy ORDER BY version DESC LIMIT 1"))).one()
+    assert (row.version, row.author, row.note) == (2, "user:boss", "村干部先短信")
+    rule = read_policy(row.text).rules[0]
+    assert (rule.channels, rule.mode, rule.repeat and rule.repeat.times) == (("sms", "voice"), "first", 2)
+    assert rule.confirm
+    assert (rule.confirm.within.total_seconds(), len(rule.confirm.then)) == (240, 4), "its ladder stays"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"within": "soon"}, "confirm.within"),
+        ({"every": "10m", "times": "99"}, "repeat.times"),
+        ({"mode": "some"}, "mode"),
+        ({"within": "3m\n  - levels: red"}, "confirm.within"),
+        ({"rule": "77"}, "no such rule"),
+    ],
+)
+async def test_a_form_that_cannot_be_is_refused_whole_with_its_field(
+    client: Client, hub: Hub, given: dict[str, str], said: str
+) -> None:
+    await enter(client, "boss")
+    page = await client.get("/console/policy?rule=0&lang=en")
+    form = {"csrf": token(page.text), "act": "rule", "rule": "0", "mode": "all", "within": "2m", "order.voice": "1"}
+    answer = await client.post("/console/policy", data=form | given)
+    assert answer.status_code == 422
+    assert said in answer.text
+    async with hub.store.read() as conn:
+        assert await conn.scalar(text("SELECT count(*) FROM policy")) == 1
+
+
+async def test_who_may_release_is_changed_by_a_form(client: Client, hub: Hub) -> None:
+    await enter(client, "boss")
+    page = await client.get("/console/policy?lang=en")
+    form = {"csrf": token(page.text), "act": "release", "green": "never", "two": "orange"}
+    seen = await client.post("/console/policy", data=form)
+    assert "green: never" in seen.text
+    assert "# 绿色通道自 II 级" in html.unescape(seen.text), "the comment stays"
+    assert (await client.post("/console/policy", data=form | {"green": "purple"})).status_code == 422
+    same = await client.post("/console/policy", data=form | {"green": "orange", "two": "red"})
+    assert same.status_code == 422
+    assert "Nothing is different" in same.text
 
 
 async def test_a_scoped_account_gets_no_key_to_the_api(hub: Hub) -> None:
