@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.alert import Alert
 from warnhub.plan.audience import Places, excluded_ground, less, to_disc, to_polygon
+from warnhub.store.points import OPEN
 from warnhub.store.states import Rank
 
 WIDTH, TALLEST, EDGE = 720.0, 620.0, 10.0
@@ -70,6 +71,18 @@ class Speaker:
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """A hazard point. `open`: whether putting it right is not done."""
+
+    x: float
+    y: float
+    ref: str
+    name: str
+    kind: str
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
     """A map. `trail`: the places above, from the county down."""
 
@@ -82,6 +95,7 @@ class Sheet:
     speakers: list[Speaker]
     trail: list[tuple[int, str]]
     frame: "Frame"
+    spots: list[Spot] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +195,7 @@ class Atlas:
             speakers,
             self.trail(centre),
             frame,
+            await self.spots(conn, frame, centre, held) if detail else [],
         )
 
     def shape(
@@ -208,6 +223,25 @@ class Atlas:
             found.append((int(parent), self.places.names[int(parent)]))
             parent = self.places.parents.get(int(parent))
         return found[::-1]
+
+    async def spots(self, conn: AsyncConnection, frame: Frame, place: int, held: set[int]) -> list[Spot]:
+        """The hazard points below a place that an alert touches, or all; none where they are too many to be told apart."""
+        level = self.places.levels.get(place, 6)
+        where = {6: "1 = 1", 9: "a.town_id = :p", 12: "a.village_id = :p"}.get(level, "a.id = :p")
+        rows = (
+            await conn.execute(
+                text(
+                    "SELECT h.ref, h.name, h.kind, h.state, h.lon, h.lat, h.area_id FROM point h "
+                    f"JOIN area a ON a.id = h.area_id WHERE {where} AND h.gone_at IS NULL AND h.lon IS NOT NULL "
+                    "ORDER BY h.id LIMIT 5000"
+                ),
+                {"p": place},
+            )
+        ).all()
+        near = [row for row in rows if not held or row.area_id in held]
+        if len(near) > MOST_SPEAKERS:
+            return []
+        return [Spot(*frame.place(row.lon, row.lat), row.ref, row.name, row.kind, row.state in OPEN) for row in near]
 
     async def speakers(self, conn: AsyncConnection, frame: Frame, place: int, warning: int) -> list[Speaker]:
         """The loudspeakers of a warning below a place; none where there are too many to be told apart."""

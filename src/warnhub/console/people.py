@@ -10,10 +10,16 @@ from warnhub.console.details import find_frame, number
 from warnhub.console.scene import Scene, channel_name
 from warnhub.console.strings import has_words, say
 from warnhub.console.visit import Visit
+from warnhub.crypto import make_reference
+from warnhub.dispatch.wordbook import Story
 from warnhub.feedback.acks import CHOICES, Ack, Evidence
+from warnhub.logs import redact_text
+from warnhub.port import CODE, LINK
 from warnhub.store.answers import Asked, list_acts, list_messages, read_asked, read_target
 from warnhub.store.audits import add_audit
 from warnhub.store.proofs import list_proofs, read_photo
+from warnhub.store.reports import Reported, list_reports
+from warnhub.store.states import STATES, Rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,32 @@ class Moment:
     kind: str
     text: str
     small: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a provider said later. `words`: what it means; `raw`: its own words, with no full number in them."""
+
+    at: int
+    said_at: int | None
+    words: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One message: what we handed over under which name, what the provider answered, and what it reported since.
+
+    `whole`: whether every report of that time was looked through.
+    """
+
+    title: str
+    state: str
+    reference: str
+    text: str
+    facts: list[tuple[str, str]]
+    reports: list[Report]
+    whole: bool
 
 
 async def show_person(visit: Visit) -> Response:
@@ -37,9 +69,62 @@ async def person_page(visit: Visit, scene: Scene, who: Asked, status: int = 200,
     late = who.state == "late" or (who.state == "open" and who.due_at <= scene.summary.at)
     given = {"warning": scene.warning, "drill": scene.drill, "who": who, "late": late, "trouble": trouble}
     history = await read_history(visit, scene.warning.id, who.recipient)
+    attempts = await read_attempts(visit, scene, who)
     async with visit.hub.store.read() as conn:
         proofs = await list_proofs(conn, scene.warning.id, who.recipient) if visit.may("duty") else []
-    return visit.page("person.html", status, history=history, acts=visit.may("duty"), proofs=proofs, **given)
+    return visit.page("person.html", status, history=history, attempts=attempts, acts=visit.may("duty"), proofs=proofs, **given)
+
+
+async def read_attempts(visit: Visit, scene: Scene, who: Asked) -> list[Attempt]:
+    """Every message with what went to and fro, in order."""
+    made = []
+    async with visit.hub.store.read() as conn:
+        for message in await list_messages(conn, scene.warning.id, who.recipient):
+            reports, whole = await list_reports(conn, message, who.recipient)
+            made.append((message, reports, whole))
+    story = await visit.hub.wordbook.story(scene.warning.id)
+    return [tell_attempt(visit, story, who, *one) for one in made]
+
+
+def tell_attempt(
+    visit: Visit, story: Story, who: Asked, message: dict[str, Any], reports: list[Reported], whole: bool
+) -> Attempt:
+    """One message for the page: nothing in it is a whole number, a link of theirs or a code of theirs."""
+    lang = visit.lang
+
+    def t(key: str) -> str:
+        return say(key, lang)
+
+    words = visit.hub.wordbook.words(story, message["channel"], message["role"], "zh-CN", message["round"]).text
+    answer = [part for part in (message["provider_id"], reason_words(message["reason"], lang), message["code"]) if part]
+    facts = [
+        (t("attempt.provider"), message["provider"]),
+        (t("attempt.tail"), say("tail", lang, tail=message["tail"]) if message["tail"] else "–"),
+        (t("attempt.tries"), str(max(1, message["attempt"]))),
+        (t("attempt.handed"), visit.when(message["handed_at"], True)),
+        (t("attempt.answer"), " · ".join(answer) or t("attempt.none")),
+        (t("attempt.settled"), visit.when(message["settled_at"], True)),
+    ]
+    if message["note"]:
+        facts.append((t("attempt.note"), redact_text(message["note"])))
+    return Attempt(
+        f"{channel_name(message['channel'], t)} · {say('round', lang, n=message['round'])}",
+        message["state"],
+        make_reference(message["wave"], who.recipient),
+        words.replace(LINK, f"{visit.hub.settings.public_url}/a/…").replace(CODE, "····"),
+        facts,
+        [tell_report(one, lang) for one in reports],
+        whole,
+    )
+
+
+def tell_report(one: Reported, lang: str) -> Report:
+    """A report in words, and as it came."""
+    state = f"delivery.{STATES[Rank(one.state)]}" if one.state is not None else "attempt.reply"
+    words = " · ".join(part for part in (say(state, lang), reason_words(one.reason, lang)) if part)
+    kept = {"key": one.key, "id": one.provider_id, "code": one.code, "detail": one.detail, "reply": one.reply}
+    raw = "  ".join(f"{name}={redact_text(str(value))}" for name, value in kept.items() if value)
+    return Report(one.at, one.said_at, words, raw)
 
 
 async def show_photo(visit: Visit) -> Response:

@@ -183,8 +183,8 @@ async def list_messages(conn: AsyncConnection, warning: int, recipient: int) -> 
     """Every message of a warning to one person, in order, with where it stands."""
     rows = await conn.execute(
         text(
-            "SELECT v.channel, v.round, v.cause, b.provider, d.state, b.state AS stage, b.attempt, d.reason, d.code, "
-            "d.handed_at, d.settled_at, d.provider_id, b.due_at, a.tail FROM wave v "
+            "SELECT v.id AS wave, v.at, v.channel, v.round, v.cause, b.provider, b.role, d.state, b.state AS stage, b.attempt, "
+            "d.reason, d.code, d.handed_at, d.settled_at, d.provider_id, b.due_at, b.note, a.tail, a.blind FROM wave v "
             "JOIN delivery d ON d.wave_id = v.id AND d.recipient_id = :r JOIN batch b ON b.id = d.batch_id "
             "JOIN address a ON a.id = d.address_id WHERE v.warning_id = :w ORDER BY v.round, v.id"
         ),
