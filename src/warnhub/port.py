@@ -299,7 +299,6 @@ class Fills(Protocol):
 
     def crowded(self, words: Words) -> Sequence[str]:
         """The names of those of our words that its template would cut, or has to leave empty; () where all of them fit."""
-        ...
 
 
 @runtime_checkable

@@ -11,16 +11,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from fastapi import FastAPI
+from furnish import make_app
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from stage import NOW, Hand, Hub, build_county, open_hub, serving
 from window import FLAGS, Opener, is_complaint
-
-from warnhub.console.field import make_field
-from warnhub.console.pages import make_router
-from warnhub.field.doors import make_doors
-from warnhub.field.sightings import make_sightings
-from warnhub.field.tasks import make_tasks
 
 
 @pytest.fixture(scope="session")
@@ -47,13 +41,7 @@ async def hub(county: tuple[Path, dict[str, str]], tmp_path: Path) -> AsyncItera
 @pytest.fixture
 async def base(hub: Hub) -> AsyncIterator[str]:
     """The address of a running server."""
-    app = FastAPI()
-    app.include_router(make_doors(hub, hub.hand.seconds))
-    app.include_router(make_tasks(hub, hub.hand.seconds))
-    app.include_router(make_sightings(hub, hub.hand.seconds))
-    app.include_router(make_router(hub))
-    app.include_router(make_field(hub, hub.hand.seconds))
-    async with serving(app) as url:
+    async with serving(make_app(hub)) as url:
         yield url
 
 

@@ -11,14 +11,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from fastapi import FastAPI
+from furnish import furnish, make_app
 from playwright.async_api import Browser, Page, async_playwright
-from stage import NOW, PASSWORD, Hand, Hub, build_county, find_more, open_hub, serving
+from stage import NOW, PASSWORD, Hand, Hub, build_county, open_hub, serving
 from tour import STOPS, WIDTHS, Stop
 from window import FLAGS, PICTURES
 
-from warnhub.console.field import make_field
-from warnhub.console.pages import make_router
 from warnhub.console.strings import LANGUAGES
 
 
@@ -65,10 +63,7 @@ async def shoot_stop(page: Page, stop: Stop, given: dict[str, str], asked: argpa
 
 async def stage(hub: Hub, given: dict[str, str], asked: argparse.Namespace) -> int:
     """A server, a browser, and the pictures."""
-    app = FastAPI()
-    app.include_router(make_router(hub))
-    app.include_router(make_field(hub, hub.hand.seconds))
-    async with serving(app) as base, async_playwright() as playwright:
+    async with serving(make_app(hub)) as base, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
         count = await shoot(browser, base, given, asked)
         await browser.close()
@@ -83,7 +78,7 @@ async def run(asked: argparse.Namespace) -> int:
         path = Path(folder) / "county.sqlite3"
         given = await build_county(path)
         hub = await open_hub(path, Hand(NOW))
-        given = await find_more(hub, given)
+        given = await furnish(hub, given)
         count = await stage(hub, given, asked)
         await hub.close()
     print(f"{count} pictures in {PICTURES} ({time.monotonic() - started:.0f} s)")

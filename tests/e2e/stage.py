@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ OFFICERS = {"qian": "viewer", "wang": "duty", "zhao": "duty", "li": "approver", 
 OFFICERS |= {"rain": "agency", "town": "township"}
 SCOPES = {"rain": "weather", "town": "990123001"}
 RATES = {"sms.aliyun": 20.0, "sms.twilio": 5.0, "wechat.template": 50.0, "push.jpush": 100.0, "loudspeaker.mqtt": 20.0}
+PRICES = {"sms.aliyun": Decimal("0.045"), "wechat.template": Decimal(0), "push.jpush": Decimal(0)}
 
 
 class Hand:
@@ -98,7 +100,8 @@ def make_providers() -> dict[str, Provider]:
     made = {}
     for name, rate in RATES.items():
         routes = {"sms.aliyun": ("cn",), "sms.twilio": ("intl",)}.get(name, ())
-        made[name] = Provider(name, name.partition(".")[0], Outbox(), ChannelSettings(rate=rate, routes=routes))
+        price = PRICES.get(name)
+        made[name] = Provider(name, name.partition(".")[0], Outbox(), ChannelSettings(rate=rate, routes=routes, price=price))
     return made
 
 
@@ -172,13 +175,6 @@ async def number_of(hub: Hub, uid: str | None) -> int:
         found = await find_warning(conn, uid or "")
     assert found
     return found.id
-
-
-async def find_more(hub: Hub, given: dict[str, str]) -> dict[str, str]:
-    """What further pages are about: somebody who has not confirmed, a township with villages."""
-    async with hub.store.read() as conn:
-        town = await conn.scalar(text("SELECT id FROM area WHERE level = 9 ORDER BY code LIMIT 1"))
-    return given | {"person": await find_person(hub, given["living"]), "town": str(town)}
 
 
 async def find_person(hub: Hub, uid: str) -> str:

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from conftest import close_browser
-from fastapi import FastAPI
+from furnish import field_routers, furnish, make_app
 from playwright.async_api import Browser, Page, async_playwright
-from stage import NOW, PASSWORD, Hand, find_more, open_hub, serving
-from tour import STOPS, WIDTHS, Stop
+from stage import NOW, PASSWORD, Hand, Hub, open_hub, serving
+from starlette.routing import Route
+from tour import EXCLUDED, STOPS, WIDTHS, Stop
 from window import FLAGS, is_complaint
 
-from warnhub.console.field import make_field
-from warnhub.console.pages import make_router
+from warnhub.console.pages import ROUTES
 
 pytestmark = pytest.mark.browser
 
@@ -36,11 +37,9 @@ SEEN = """async () => {
 async def stage(county: tuple[Path, dict[str, str]], tmp_path: Path) -> AsyncIterator[tuple[str, dict[str, str]]]:
     """One server for a whole tour: (its address, what pages are about)."""
     hub = await open_hub(Path(shutil.copy(county[0], tmp_path)), Hand(NOW))
-    app = FastAPI()
-    app.include_router(make_router(hub))
-    app.include_router(make_field(hub, hub.hand.seconds))
-    async with serving(app) as url:
-        yield url, await find_more(hub, county[1])
+    given = await furnish(hub, county[1])
+    async with serving(make_app(hub)) as url:
+        yield url, given
     await hub.close()
 
 
@@ -114,6 +113,36 @@ async def judge(page: Page, axe: str) -> list[str]:
     async with asyncio.timeout(60):
         found: Any = await page.evaluate(SEEN)
     return [str(one) for one in found]
+
+
+def test_every_page_is_in_the_tour_or_is_left_out_with_a_reason(hub: Hub) -> None:
+    """Each address of the console that answers with a page: what is not seen by the tour is named, and says why."""
+    console = {path for method, path, *_ in ROUTES if method == "GET"}
+    routes = [route for router in field_routers(hub) for route in router.routes if isinstance(route, Route)]
+    pages = console | {route.path for route in routes if "GET" in (route.methods or ())}
+    assert len(pages) > 60
+    seen = {path for path in pages if any(stop.shows(path) for stop in STOPS)}
+    assert pages - seen == set(EXCLUDED), "neither in the tour nor left out"
+    assert all(len(reason) > 10 for reason in EXCLUDED.values())
+    lost = [stop.name for stop in STOPS if not any(stop.shows(path) for path in pages - {"/{rest:path}"})]
+    assert lost == ["lost"], "a stop that leads nowhere"
+
+
+async def test_what_is_left_out_of_the_tour_is_no_page(stage: tuple[str, dict[str, str]]) -> None:
+    """Streams, files and doors to elsewhere: none of them answers with a page of its own."""
+    base, given = stage
+    async with httpx.AsyncClient(base_url=base) as client:
+        login = await client.get("/console/login")
+        nonce = re.search(r'name="nonce" value="([^"]*)"', login.text)
+        assert nonce
+        await client.post("/console/login", data={"name": "boss", "password": PASSWORD, "nonce": nonce[1]})
+        for path in EXCLUDED:
+            address = path.replace("{uid}", given["over"]).replace("{kind}", "csv").replace("{quarter}", "2026Q2")
+            address = re.sub(r"{\w+}", "1", address)
+            whole = address if path.startswith("/a/") else f"/console{address}"
+            async with client.stream("GET", whole) as answer:
+                kind = answer.headers.get("content-type", "").partition(";")[0]
+                assert kind != "text/html" or answer.status_code >= 300, f"{path} is a page"
 
 
 def test_axe_is_here() -> None:
