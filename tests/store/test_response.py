@@ -112,6 +112,7 @@ async def test_the_people_of_a_touched_point_are_told_first_and_once(county: Cou
     assert [county.refs[row.recipient_id] for row in rows][: len(first)] == first
     keyed = await county.rows(
         "SELECT d.recipient_id, b.channel, count(*) AS n FROM batch b JOIN delivery d ON d.batch_id = b.id "
+        "JOIN wave v ON v.id = b.wave_id AND v.cause = 'plan' "
         "WHERE b.warning_id = :w GROUP BY d.recipient_id, b.channel HAVING count(*) > 1",
         w=warning.id,
     )

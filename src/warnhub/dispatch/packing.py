@@ -10,7 +10,7 @@ from warnhub.channels import Provider
 from warnhub.config import Settings
 from warnhub.crypto import KeyRing, Unreadable, base36, make_reference
 from warnhub.dispatch.handover import Item
-from warnhub.dispatch.wordbook import Story, Wordbook, asks_back
+from warnhub.dispatch.wordbook import Cause, Story, Wordbook, asks_back
 from warnhub.port import Crowd, Outgoing, Reason
 from warnhub.roles import Role
 from warnhub.store.batches import Batch, Line
@@ -19,7 +19,8 @@ from warnhub.store.states import Rank
 
 
 class Frame(NamedTuple):
-    """What all messages of a batch share. `page` is "" where nobody is asked to confirm."""
+    """What all messages of a batch share. `page` is "" where nobody is asked to confirm; `leaf` is which of their pages a link
+    leads to; `cause` why the wave was cut."""
 
     page: str
     hook: str
@@ -27,6 +28,8 @@ class Frame(NamedTuple):
     drill: bool
     repeat: int
     volume: int
+    leaf: str
+    cause: Cause
 
 
 class Load(NamedTuple):
@@ -51,7 +54,8 @@ class Packer:
         rule = story.rules.get(Role(batch.role))
         loud = rule.loudspeaker if rule else None
         known = self.providers.get(batch.provider)
-        linked = known is not None and known.settings.links and asks_back(story, batch.role)
+        cause = story.waves.get(batch.wave, Cause(round=batch.round))
+        linked = known is not None and known.settings.links and (asks_back(story, batch.role) or bool(cause.task))
         channel, _, provider = batch.provider.partition(".")
         return Frame(
             page=f"{base}/a/" if linked else "",
@@ -60,6 +64,8 @@ class Packer:
             drill=story.warning.drill is not None,
             repeat=loud.times if loud else 1,
             volume=loud.volume if loud else 80,
+            leaf="/tasks" if cause.task else "",
+            cause=cause,
         )
 
     def items(self, story: Story, batch: Batch, lines: Sequence[Line]) -> tuple[list[Item], list[Move]]:
@@ -99,7 +105,7 @@ class Packer:
     def message(self, story: Story, batch: Batch, entry: Line, address: str, frame: Frame) -> Outgoing:
         """What one recipient gets."""
         reference = make_reference(batch.wave, entry.recipient)
-        link = frame.page and frame.page + self.keys.link_token(batch.wave, entry.recipient)
+        link = frame.page and f"{frame.page}{self.keys.link_token(batch.wave, entry.recipient)}{frame.leaf}"
         made = self.outgoing(story, batch, entry.language, frame, reference, address, link, frame.hook + reference)
         return replace(made, code=self.keys.reply_code(entry.recipient)) if link and batch.channel == "sms" else made
 
@@ -118,7 +124,7 @@ class Packer:
         return Outgoing(
             reference=reference,
             address=address,
-            words=self.wordbook.words(story, batch.channel, batch.role, language, batch.round),
+            words=self.wordbook.words(story, batch.channel, batch.role, language, frame.cause.round, frame.cause.task),
             lane=batch.lane,
             expires=frame.expires,
             link=link,

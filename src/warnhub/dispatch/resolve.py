@@ -61,6 +61,7 @@ class Resolver:
             return
         with batch_span("batch.resolve", batch):
             story = await self.worker.wordbook.story(batch.warning)
+            await self.worker.wordbook.recall(story, batch.wave)
             await self.worker.living.learn(batch.warning)
             items, broken = self.worker.packer.items(story, batch, lines)
             asked = await self.recall(batch, items)

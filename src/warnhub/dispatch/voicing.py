@@ -86,12 +86,15 @@ class Voicing:
             now = await self.store.now(conn)
             if not self.keys.check_pass(pass_name(number, role, language), ticket, now // 1_000):
                 return None
-            query = text("SELECT warning_id, channel, round FROM wave WHERE id = :v")
+            query = text("SELECT warning_id, channel FROM wave WHERE id = :v")
             row = (await conn.execute(query, {"v": number})).first()
         if row is None:
             return None
         story = await self.wordbook.story(row.warning_id)
-        return await self.record(self.wordbook.words(story, row.channel, role, language, row.round).text, language)
+        cause = await self.wordbook.recall(story, number)
+        return await self.record(
+            self.wordbook.words(story, row.channel, role, language, cause.round, cause.task).text, language
+        )
 
 
 def pass_name(wave: int, role: str, language: str) -> str:

@@ -222,6 +222,7 @@ class Worker:
         """What a batch is about, and for whom; from here on the gate knows its warning."""
         await self.living.learn(batch.warning)
         story = await self.wordbook.story(batch.warning)
+        await self.wordbook.recall(story, batch.wave)
         async with self.store.read() as conn:
             return story, await leave_answered(conn, batch, await read_lines(conn, batch.id))
 

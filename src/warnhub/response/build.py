@@ -10,6 +10,7 @@ from warnhub.response.patrol import Patrol
 from warnhub.response.proposing import Proposer
 from warnhub.response.responder import Responder
 from warnhub.response.runs import Runs
+from warnhub.response.tasking import Tasking
 from warnhub.response.watch import Watch
 from warnhub.store.engine import Store
 
@@ -21,7 +22,8 @@ def make_responder(
     patrol = Patrol(planner)
     planner.ahead = patrol.lead
     proposer = Proposer(settings, places, policies)
-    runs = Runs(proposer)
+    tasking = Tasking(planner)
+    runs = Runs(proposer, tasking)
     watch = Watch(store, proposer)
     canary = Canary(store, proposer, settings.canary, settings.canary_drill)
-    return Responder(store, Action(store, frozenset(settings.door_levels)), patrol, runs, watch, canary)
+    return Responder(store, Action(store, frozenset(settings.door_levels)), patrol, runs, watch, canary, tasking)

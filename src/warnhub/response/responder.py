@@ -13,6 +13,7 @@ from warnhub.response.canary import Canary
 from warnhub.response.patrol import Patrol
 from warnhub.response.plans import load_plans
 from warnhub.response.runs import Runs
+from warnhub.response.tasking import Tasking
 from warnhub.response.watch import Watch
 from warnhub.store.assignments import close_ended, finish, take_late
 from warnhub.store.audits import add_audit, add_event
@@ -33,6 +34,7 @@ class Responder:
     runs: Runs
     watch: Watch
     canary: Canary
+    tasking: Tasking
 
     async def planned(self, key: str, data: dict[str, Any]) -> None:
         """A warning has its audience; told again, nothing is done twice."""
@@ -68,14 +70,15 @@ class Responder:
                 if row.warning_id is not None:
                     data = {"title": row.title, "raised": row.superior is not None}
                     await add_event(tx, row.warning_id, "assignment.late", "policy", data, row.owner_id)
-            return count + len(late)
+            return count + len(late) + await self.tasking.tick(tx)
 
     async def is_due(self) -> bool:
         """Whether there is anything to do, asked without writing."""
         async with self.store.read() as conn:
             now = await self.store.now(conn)
             late = "SELECT 1 FROM assignment WHERE state = 'open' AND due_at <= :now LIMIT 1"
-            if await conn.scalar(text(late), {"now": now}):
+            told = "SELECT 1 FROM assignment WHERE state IN ('open', 'late') AND next_at <= :now LIMIT 1"
+            if await conn.scalar(text(late), {"now": now}) or await conn.scalar(text(told), {"now": now}):
                 return True
             if await conn.scalar(text("SELECT 1 FROM run WHERE state <> 'ended' LIMIT 1")):
                 return True

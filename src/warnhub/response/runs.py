@@ -13,11 +13,13 @@ from sqlalchemy import bindparam, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.alert import Level
+from warnhub.plan.duties import Told
 from warnhub.response.plans import LEVELS, Plan, Plans
 from warnhub.response.proposing import Draft, Proposer
+from warnhub.response.tasking import Tasking
 from warnhub.store import works
 from warnhub.store.alerts import make_uid, milliseconds
-from warnhub.store.assignments import Assignment, add_assignment
+from warnhub.store.assignments import Assignment, add_assignment, owners_of
 from warnhub.store.audits import add_audit, add_event
 from warnhub.store.engine import Tx, new_id
 from warnhub.store.warnings import LIVING, Warning, end_warning, read_warning, warning_alert
@@ -44,6 +46,7 @@ class Runs:
     """Begins, raises and ends. `plans` by version."""
 
     proposer: Proposer
+    tasking: Tasking
     plans: dict[int, Plans] = field(default_factory=dict)
 
     async def hear(self, tx: Tx, warning: Warning) -> int | None:
@@ -103,7 +106,7 @@ class Runs:
         if not done.rowcount:
             return
         run = await read_run(tx.conn, number)
-        await self.lay_steps(tx, run)
+        await self.tell(tx, run, await self.lay_steps(tx, run))
         await self.follow_stops(tx, run)
         await add_event(tx, run.warning_id, "run.started", "policy", {"plan": self.plan_of(run).name, "level": run.level})
         await add_audit(tx, "policy", "run.start", run.uid, {"plan": run.plan, "level": run.level})
@@ -119,7 +122,7 @@ class Runs:
             if onset - AHEAD <= tx.now:
                 await self.start(tx, run.id)
             return
-        await self.lay_steps(tx, fresh)
+        await self.tell(tx, fresh, await self.lay_steps(tx, fresh))
         if level != run.level:
             await self.follow_stops(tx, fresh)
             data = {"plan": self.plan_of(fresh).name, "level": level, "before": run.level}
@@ -132,8 +135,15 @@ class Runs:
         assert found is not None
         return found
 
-    async def lay_steps(self, tx: Tx, run: Any) -> int:
-        """An assignment for each step of the level that has none yet; gives how many are new."""
+    async def tell(self, tx: Tx, run: Any, keys: list[str]) -> None:
+        """Tell departments and townships, those who own these assignments, that there is something for them to do."""
+        warning = await read_warning(tx.conn, run.warning_id)
+        assert warning is not None
+        owners = await owners_of(tx.conn, keys)
+        await self.tasking.tell(tx, warning, owners, Told.START, f"{self.plan_of(run).name}{run.level}级响应启动")
+
+    async def lay_steps(self, tx: Tx, run: Any) -> list[str]:
+        """An assignment for each step of the level that has none yet; gives the keys of those that are new."""
         towns = [
             int(row[0])
             for row in await tx.conn.execute(
@@ -141,7 +151,7 @@ class Runs:
             )
         ]
         county = {place for place, level in self.proposer.places.levels.items() if level < 9}
-        made = 0
+        made = []
         for step in self.plan_of(run).steps_at(run.level):
             begin = run.onset_at + int(step.at.total_seconds() * 1000)
             due = max(begin, tx.now) + int(step.within.total_seconds() * 1000)
@@ -160,7 +170,8 @@ class Runs:
                     town=town,
                     drill=run.drill,
                 )
-                made += await add_assignment(tx, one)
+                if await add_assignment(tx, one):
+                    made.append(key)
         return made
 
     async def follow_stops(self, tx: Tx, run: Any) -> None:

@@ -254,7 +254,8 @@ async def next_due(stage: Stage, end: int) -> int:
     (row,) = await stage.ask(
         "SELECT (SELECT min(due_at) FROM timer) AS a, (SELECT min(due_at) FROM task WHERE state = 'open') AS b, "
         "(SELECT min(due_at) FROM assignment WHERE state = 'open') AS c, (SELECT min(due_at) FROM batch WHERE state = 0) AS d, "
-        "(SELECT min(onset_at) - 172800000 FROM run WHERE state = 'waiting') AS e"
+        "(SELECT min(onset_at) - 172800000 FROM run WHERE state = 'waiting') AS e, "
+        "(SELECT min(next_at) FROM assignment WHERE state IN ('open', 'late')) AS f"
     )
     times = [int(at) for at in row if at is not None]
     if stage.queue:

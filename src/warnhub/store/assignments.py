@@ -3,14 +3,19 @@
 open → done, or open → late → done; closed when what asked for it is over. Nothing goes back.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.store.engine import Tx
+from warnhub.store.rows import pack_rows, rows_table
 
 ALIVE = ("open", "late")
+TASK, TITLE = "task:", 60
+"""How the cause of a wave begins that tells people of tasks, and how much of a task's title it keeps."""
+
 EVIDENCE = ("tick", "text")
 
 
@@ -40,10 +45,10 @@ async def add_assignment(tx: Tx, one: Assignment) -> bool:
     result = await tx.conn.execute(
         text(
             "INSERT INTO assignment (key, kind, warning_id, run_id, point_id, drill, title, role, owner_id, town_id, evidence, "
-            "state, begin_at, due_at) VALUES (:key, :kind, :warning, :run, :point, :drill, :title, :role, :owner, :town, "
-            ":evidence, 'open', :begin_at, :due_at) ON CONFLICT DO NOTHING"
+            "state, begin_at, due_at, next_at) VALUES (:key, :kind, :warning, :run, :point, :drill, :title, :role, :owner, "
+            ":town, :evidence, 'open', :begin_at, :due_at, :next) ON CONFLICT DO NOTHING"
         ),
-        one._asdict() | {"owner": owner},
+        one._asdict() | {"owner": owner, "next": one.begin_at if one.begin_at > tx.now else None},
     )
     tx.wake("assignment")
     return bool(result.rowcount)
@@ -60,6 +65,19 @@ async def find_owner(conn: AsyncConnection, role: str, town: int | None, drill: 
             return int(found)
     found = await conn.scalar(text(f"{query} AND a.level = 6 {joined}"), bind)
     return int(found) if found is not None else None
+
+
+async def owners_of(conn: AsyncConnection, keys: Sequence[str]) -> list[int]:
+    """Who has to do these assignments, each once."""
+    source = rows_table(conn.dialect.name == "sqlite", key="text")
+    rows = await conn.execute(
+        text(
+            f"SELECT DISTINCT k.owner_id FROM {source} AS p JOIN assignment k ON k.key = p.key "
+            "WHERE k.owner_id IS NOT NULL ORDER BY 1"
+        ),
+        {"rows": pack_rows((key,) for key in keys)},
+    )
+    return [int(row[0]) for row in rows]
 
 
 async def finish(tx: Tx, number: int, actor: str, said: str) -> bool:
@@ -90,7 +108,10 @@ async def take_late(tx: Tx, most: int = 200) -> list[Any]:
     ).all()
     for row in rows:
         await tx.conn.execute(
-            text("UPDATE assignment SET state = 'late', late_at = :now, raised_id = :s WHERE id = :id AND state = 'open'"),
+            text(
+                "UPDATE assignment SET state = 'late', late_at = :now, raised_id = :s, next_at = :now "
+                "WHERE id = :id AND state = 'open'"
+            ),
             {"now": tx.now, "s": await raised_to(tx, row), "id": row.id},
         )
     return list(rows)
@@ -104,6 +125,58 @@ async def raised_to(tx: Tx, row: Any) -> int | None:
         text("SELECT 1 FROM participant WHERE drill_id = :d AND recipient_id = :r"), {"d": row.drill, "r": row.superior}
     )
     return int(row.superior) if known else None
+
+
+class Alarm(NamedTuple):
+    """An assignment of which somebody is to be told now. `warning` is the one it follows from, or that its run goes on under;
+    `stage` counts who was told that it is late; `superior` is who hears of it after its owner."""
+
+    id: int
+    state: str
+    stage: int
+    title: str
+    warning: int
+    owner: int | None
+    superior: int | None
+
+
+async def take_alarms(tx: Tx, most: int = 500) -> list[Alarm]:
+    """Those of which somebody is to be told now, in this transaction's hand."""
+    skip = "" if tx.conn.dialect.name == "sqlite" else "FOR UPDATE OF k SKIP LOCKED"
+    rows = await tx.conn.execute(
+        text(
+            "SELECT k.id, k.state, k.stage, k.title, coalesce(r.warning_id, k.warning_id), k.owner_id, k.raised_id "
+            "FROM assignment k LEFT JOIN run r ON r.id = k.run_id WHERE k.state IN ('open', 'late') AND k.next_at <= :now "
+            f"AND (r.warning_id IS NOT NULL OR k.warning_id IS NOT NULL) ORDER BY k.next_at, k.id LIMIT {int(most)} {skip}"
+        ),
+        {"now": tx.now},
+    )
+    return [Alarm(*row) for row in rows]
+
+
+async def set_alarm(tx: Tx, number: int, stage: int, at: int | None) -> None:
+    """Who was told, and when the next is to be; None: nobody."""
+    await tx.conn.execute(
+        text("UPDATE assignment SET stage = :s, next_at = :at WHERE id = :id"), {"s": stage, "at": at, "id": number}
+    )
+
+
+async def idle_people(conn: AsyncConnection, warning: int, cause: str, people: Sequence[int]) -> set[int]:
+    """Those of these people whom a wave of tasks has nothing to tell any more: it is done, or closed."""
+    told, _, title = cause.removeprefix(TASK).partition(":")
+    named = "" if told == "start" else f"AND substr(k.title, 1, {TITLE}) = :title"
+    theirs = "(k.raised_id = p.recipient OR k.stage >= 3)" if told == "raised" else "k.owner_id = p.recipient"
+    late = "= 'late'" if told in {"late", "raised"} else "IN ('open', 'late')"
+    source = rows_table(conn.dialect.name == "sqlite", recipient="int")
+    rows = await conn.execute(
+        text(
+            f"SELECT p.recipient FROM {source} AS p WHERE NOT EXISTS (SELECT 1 FROM assignment k "
+            "LEFT JOIN run r ON r.id = k.run_id WHERE coalesce(r.warning_id, k.warning_id) = :w "
+            f"AND k.state {late} AND {theirs} {named})"
+        ),
+        {"rows": pack_rows((person,) for person in people), "w": warning} | ({"title": title} if named else {}),
+    )
+    return {int(row[0]) for row in rows}
 
 
 async def close_ended(tx: Tx) -> int:

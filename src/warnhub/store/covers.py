@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.roles import Role
+from warnhub.store.assignments import TASK, idle_people
 from warnhub.store.batches import Batch, Line
 from warnhub.store.engine import Tx
 from warnhub.store.rows import pack_rows, rows_table
@@ -118,9 +119,13 @@ async def list_visits(conn: AsyncConnection, recipient: int) -> list[Visit]:
 
 async def leave_answered(conn: AsyncConnection, batch: Batch, lines: list[Line]) -> list[Line]:
     """The lines of a later round, those blocked who have answered since it was cut: they are pressed no more, unless they are
-    called for somebody who still has to."""
+    called for somebody who still has to. Of a round that tells of tasks, those whose tasks are done."""
     if batch.round < 2 or not lines:
         return lines
+    cause = str(await conn.scalar(text("SELECT cause FROM wave WHERE id = :v"), {"v": batch.wave}) or "")
+    if cause.startswith(TASK):
+        idle = await idle_people(conn, batch.warning, cause, [line.recipient for line in lines])
+        return [line._replace(blocked="answered") if line.recipient in idle else line for line in lines]
     rows = await conn.execute(
         text(
             "SELECT d.recipient_id FROM delivery d "
