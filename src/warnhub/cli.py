@@ -14,7 +14,7 @@ from warnhub.commands.directory import imports
 from warnhub.commands.letters import letters
 from warnhub.commands.people import user
 from warnhub.commands.report import report
-from warnhub.commands.response import plan
+from warnhub.commands.response import linkage, plan
 from warnhub.commands.send import send
 from warnhub.commands.serving import channels, db, key, serve, worker
 from warnhub.commands.simulate import simulate
@@ -40,6 +40,7 @@ groups = {
     "drill": drill,
     "policy": policy,
     "plan": plan,
+    "linkage": linkage,
     "report": report,
     "incident": incident,
     "audit": audit,

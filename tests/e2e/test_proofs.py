@@ -13,7 +13,7 @@ from stage import PASSWORD, Hub
 from test_field import Link, find_link, load, phone  # noqa: F401 - a fixture of the field page's tests
 from window import PHONE, Opener
 
-from warnhub.console.photo import LARGEST
+from warnhub.response.photo import LARGEST
 
 
 @pytest.fixture

@@ -101,7 +101,11 @@ async def test_what_cannot_be_used_is_named_and_nothing_is_kept(
 @pytest.mark.parametrize(
     ("old", "new", "rule"),
     [
-        ("SUMMARY:D1 (A)", "SUMMARY:D1 (A)\r\nRRULE:FREQ=DAILY", "recurring"),
+        ("SUMMARY:D1 (A)", "SUMMARY:D1 (A)\r\nRRULE:FREQ=HOURLY", "recurring"),
+        ("SUMMARY:D1 (A)", "SUMMARY:D1 (A)\r\nRRULE:FREQ=DAILY;BYDAY=XX", "recurring"),
+        ("SUMMARY:D1 (A)", "SUMMARY:D1 (A)\r\nRRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "recurring"),
+        ("SUMMARY:D1 (A)", "SUMMARY:D1 (A)\r\nRRULE:FREQ=MONTHLY;BYDAY=6MO", "recurring"),
+        ("SUMMARY:D1 (A)", "SUMMARY:D1 (A)\r\nRRULE:FREQ=DAILY;BYSETPOS=2", "recurring"),
         ("SUMMARY:D1 (A)", "SUMMARY:张三", "unknown_ref"),
         ("DTEND;TZID=Asia/Shanghai:20260612T200000", "X-NO:1", "required"),
         ("20260612T200000", "20260612T070000", "span"),
@@ -153,3 +157,95 @@ async def test_without_a_roster_the_county_s_duty_stands_in(county: County) -> N
     async with county.store.read() as conn:
         assert [(one.ref, one.rostered) for one in await find_desk(conn, NOW)] == [("D1", False)]
     assert TOWN.startswith(COUNTY)
+
+
+REPEATED = """BEGIN:VCALENDAR\r
+VERSION:2.0\r
+PRODID:-//office//calendar//\r
+BEGIN:VEVENT\r
+UID:day\r
+SUMMARY:D1 (A)\r
+DTSTART;TZID=Asia/Shanghai:20260601T080000\r
+DTEND;TZID=Asia/Shanghai:20260601T200000\r
+RRULE:FREQ=DAILY;INTERVAL=2;UNTIL=20260617T235959Z\r
+EXDATE;TZID=Asia/Shanghai:20260613T080000\r
+END:VEVENT\r
+BEGIN:VEVENT\r
+UID:day\r
+RECURRENCE-ID;TZID=Asia/Shanghai:20260615T080000\r
+SUMMARY:T1 (A)\r
+DTSTART;TZID=Asia/Shanghai:20260615T090000\r
+DTEND;TZID=Asia/Shanghai:20260615T200000\r
+END:VEVENT\r
+BEGIN:VEVENT\r
+UID:gone\r
+SUMMARY:D1 (A)\r
+STATUS:CANCELLED\r
+DTSTART;TZID=Asia/Shanghai:20260612T080000\r
+DTEND;TZID=Asia/Shanghai:20260612T200000\r
+END:VEVENT\r
+END:VCALENDAR\r
+"""
+
+
+async def shifts_of(county: County, first: int = 1, last: int = 30) -> list[tuple[str, int, int]]:
+    """Who is on duty from when to when, of June."""
+    async with county.store.read() as conn:
+        return [(one.ref, one.start, one.end) for one in await list_shifts(conn, at(0, first), at(0, last))]
+
+
+async def test_an_event_that_repeats_is_a_shift_each_time(county: County, tmp_path: Path) -> None:
+    """Every other day from the first of June until the seventeenth; not on the 13th, and another stands in on the 15th."""
+    report = await take(county, tmp_path, REPEATED, "roster.ics")
+    assert report.bad == []
+    days = [1, 3, 5, 7, 9, 11, 17]
+    wanted = [("D1", at(8, day), at(20, day)) for day in days] + [("T1", at(9, 15), at(20, 15))]
+    assert sorted(await shifts_of(county), key=lambda one: one[1]) == sorted(wanted, key=lambda one: one[1])
+    again = await take(county, tmp_path, REPEATED, "roster.ics")
+    assert (again.added, again.updated, again.unchanged) == (0, 0, 8)
+
+
+@pytest.mark.parametrize(
+    ("rule", "days"),
+    [
+        ("RRULE:FREQ=WEEKLY;BYDAY=MO,FR;COUNT=5", [1, 5, 8, 12, 15]),
+        ("RRULE:FREQ=MONTHLY;BYMONTHDAY=1,20;COUNT=2", [1, 20]),
+        ("RRULE:FREQ=DAILY;UNTIL=20260603", [1, 2, 3]),
+        ("RRULE:FREQ=DAILY;COUNT=4\r\nEXDATE;VALUE=DATE:20260602\r\nEXDATE;TZID=Asia/Shanghai:20260604T080000", [1, 3]),
+        ("RDATE;TZID=Asia/Shanghai:20260610T080000,20260612T080000", [1, 10, 12]),
+    ],
+)
+async def test_the_rules_of_calendars_are_followed(county: County, tmp_path: Path, rule: str, days: list[int]) -> None:
+    """Monday the first of June is where each begins."""
+    one = CALENDAR.replace("20260612T080000", "20260601T080000").replace("20260612T200000", "20260601T200000")
+    report = await take(county, tmp_path, one.replace("SUMMARY:D1 (A)", f"SUMMARY:D1 (A)\r\n{rule}"), "roster.ics")
+    assert report.bad == []
+    assert [start for ref, start, _ in await shifts_of(county) if ref == "D1"] == [at(8, day) for day in days]
+
+
+async def test_a_rule_without_an_end_is_followed_to_the_horizon_and_no_further(county: County, tmp_path: Path) -> None:
+    """It began two years ago; only what lies near now is kept."""
+    old = CALENDAR.replace("20260612T080000", "20240612T080000").replace("20260612T200000", "20240612T200000")
+    report = await take(county, tmp_path, old.replace("SUMMARY:D1 (A)", "SUMMARY:D1 (A)\r\nRRULE:FREQ=DAILY"), "roster.ics")
+    assert report.bad == []
+    rows = await county.rows("SELECT min(starts_at) AS low, max(starts_at) AS high, count(*) AS n FROM shift WHERE rank = 1")
+    assert NOW - 31 * 24 * HOUR <= rows[0].low < NOW - 30 * 24 * HOUR
+    assert rows[0].high < NOW + 400 * 24 * HOUR
+    assert rows[0].n == 431
+
+
+async def test_a_summer_time_keeps_the_hour_on_the_wall(county: County, tmp_path: Path) -> None:
+    """Berlin changes its clocks in October; the shift still begins at eight there, and lasts till eight."""
+    local = CALENDAR.replace("TZID=Asia/Shanghai:20260612T080000", "TZID=Europe/Berlin:20261024T080000")
+    local = local.replace("TZID=Asia/Shanghai:20260612T200000", "TZID=Europe/Berlin:20261024T200000")
+    await take(county, tmp_path, local.replace("SUMMARY:D1 (A)", "SUMMARY:D1 (A)\r\nRRULE:FREQ=DAILY;COUNT=3"), "roster.ics")
+    rows = await county.rows("SELECT starts_at, ends_at FROM shift WHERE rank = 1 ORDER BY starts_at")
+    assert [datetime.fromtimestamp(row.starts_at / 1_000, UTC).hour for row in rows] == [6, 7, 7]
+    assert {row.ends_at - row.starts_at for row in rows} == {12 * HOUR}
+
+
+async def test_a_change_to_all_that_follow_is_refused(county: County, tmp_path: Path) -> None:
+    report = await take(
+        county, tmp_path, REPEATED.replace("RECURRENCE-ID;", "RECURRENCE-ID;RANGE=THISANDFUTURE;"), "roster.ics"
+    )
+    assert [(bad.line, bad.field, bad.rule) for bad in report.bad] == [(2, "RECURRENCE-ID", "recurring")]

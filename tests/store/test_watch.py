@@ -9,9 +9,13 @@ from town import FAR_GRID, GRID, GRID2, MINUTE, NOW, OTHER, TOWN, VILLAGE, Count
 
 from warnhub.alert import Level, Parameter, Status
 from warnhub.desk import Refusal
+from warnhub.feedback.acks import Acks
+from warnhub.feedback.receipts import Receipts
+from warnhub.feedback.replies import Replies
 from warnhub.plan.loading import PolicyError
+from warnhub.port import Report
 from warnhub.response.build import make_responder
-from warnhub.response.linkage import default_linkage, read_linkage
+from warnhub.response.linkage import add_linkage, default_linkage, default_rules, newest_linkage, read_linkage
 from warnhub.response.responder import Responder
 from warnhub.response.watch import OTHER as STRANGE
 from warnhub.response.watch import name_danger
@@ -208,13 +212,71 @@ async def test_earlier_cases_stand_beside_a_proposal(county: County) -> None:
 
 
 def test_words_are_read_for_what_they_speak_of() -> None:
-    assert [name_danger(said) for said in ("后山滑坡了", "泥石流下来了", "水库管涌", "收到", "险情在桥头")] == [
-        "11D01",
-        "11D02",
-        "11A03",
-        None,
-        STRANGE,
+    said = ("后山滑坡了", "泥石流下来了", "水库管涌", "收到", "险情在桥头", "我们被困在二楼,求助", "Need Help", "谢谢帮助")
+    found = ["11D01", "11D02", "11A03", None, STRANGE, STRANGE, STRANGE, None]
+    assert [name_danger(one) for one in said] == found
+
+
+async def text_in(county: County, replies: Replies, ref: str, said: str, key: str) -> None:
+    """Somebody sends a short message, as a provider brings it."""
+    (row,) = await county.rows("SELECT value FROM address WHERE recipient_id = :r AND channel = 'sms'", r=county.people[ref])
+    report = Report(key, address=county.keys.unseal(bytes(row.value)), reply=said)
+    await Receipts(county.store, county.keys).take("sms.aliyun", [report])
+    for waiting in await county.rows("SELECT key, data FROM outbox WHERE topic = 'reply.came' ORDER BY id"):
+        await replies.take(waiting.key, {})
+    await county.run("DELETE FROM outbox WHERE topic = 'reply.came'")
+
+
+async def test_a_resident_who_asks_for_help_by_short_message_is_a_report_from_the_ground(county: County) -> None:
+    """Told of a warning or not: the words are merged by place and time with what others see there."""
+    responder = await settle(county)
+    replies = Replies(county.store, county.keys, Acks(county.store))
+    await text_in(county, replies, "R8", "家里进水了,求助", "k-0")  # of the township, before any warning
+    await text_in(county, replies, "R8", "今天天气不错", "k-1")
+    await responder.tick()
+    (flooded,) = await open_ones(county)
+    assert (flooded.hazard, flooded.area, flooded.count) == ("11A02", "云溪镇", 1)
+    warning = await county.plan(await county.warn())
+    await county.run("UPDATE delivery SET state = 40, handed_at = :n", n=NOW)
+    county.hand.pass_by(5 * MINUTE)
+    await text_in(county, replies, "R1", "救命,我们被困住了", "k-2")
+    await text_in(county, replies, "R7", "需要帮助", "k-3")
+    for _ in range(2):
+        await responder.tick()
+    ones = {one.hazard: one for one in await open_ones(county)}
+    assert set(ones) == {"11A02", STRANGE}
+    assert (ones[STRANGE].area, ones[STRANGE].count) == ("石坪村", 2), "two of one village within minutes are one"
+    assert await county.rows("SELECT 1 FROM task WHERE state = 'done'") == [], "a report confirms nothing"
+    seen = await county.rows("SELECT source, warning_id FROM sighting ORDER BY id")
+    assert [tuple(row) for row in seen] == [("sms", None), ("sms", warning.id), ("sms", warning.id)]
+
+
+async def test_rules_are_kept_by_version_and_a_proposal_names_its_own(county: County) -> None:
+    responder = await settle(county)
+    await responder.tick()
+    assert list(responder.watch.linkages) == [1]
+    await responder.watch.measure([gauge(county, "displacement_1h", 30)])
+    (first,) = await open_ones(county)
+    assert (first.rule, first.version) == ("slope_moves", 1)
+    stricter = default_rules().replace("{measure: displacement_1h, over: 10}", "{measure: displacement_1h, over: 50}")
+    stricter = stricter.replace("say: 坡体正在移动", "say: 坡体移动加快")
+    async with county.store.write() as tx:
+        assert await add_linkage(tx, stricter, "cli:li", "少误报") == 2
+        with pytest.raises(PolicyError, match="twice"):
+            await add_linkage(tx, default_rules().replace("key: power", "key: dam"), "cli:li", "")
+    await responder.tick()
+    await responder.watch.measure([gauge(county, "displacement_1h", 40, name="second-1")])
+    assert [one.count for one in await open_ones(county)] == [1], "no longer over the threshold"
+    made = await responder.watch.accept(first.uid, "user:a", Level.RED, "11D01", "立即撤离")
+    body = (await county.rows("SELECT a.body FROM alert a JOIN warning w ON w.alert_id = a.id WHERE w.id = :w", w=made.id))[0][
+        0
     ]
+    said = orjson.dumps(body).decode() if not isinstance(body, str) else body
+    assert "坡体正在移动" in said, "by the words of the version it was made under"
+    newest = await newest_linkage(county.store)
+    assert (newest.version, newest.author, newest.note) == (2, "cli:li", "少误报")
+    async with county.store.read() as conn:
+        assert (await verify_audit(conn))[1] is None
 
 
 def test_what_is_no_rule_is_refused_with_its_line() -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from warnhub.console.answer import read_place
-from warnhub.console.photo import LARGEST, SIDE, Unusable, clean_photo
+from warnhub.response.photo import LARGEST, SIDE, Unusable, clean_photo
 
 
 def photograph(size: tuple[int, int] = (3_000, 2_000), kind: str = "JPEG", gps: bool = True) -> bytes:

@@ -1,16 +1,22 @@
 """Readings and sightings for machines: sensors, devices, and the programs of gridworkers and agencies."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy import text
 
 from warnhub.alert import Problem
+from warnhub.api.alerts import read_body
 from warnhub.api.auth import Caller, CallerDep, HubDep
 from warnhub.desk import Refusal
 from warnhub.hub import Hub
+from warnhub.response.photo import LARGEST, Unusable, clean_photo
 from warnhub.store.areas import trim_code
+from warnhub.store.audits import add_audit
+from warnhub.store.photos import MOST, add_photo
 from warnhub.store.proposals import Gauge, Sighting
 
 router = APIRouter(prefix="/v1", tags=["watch"])
@@ -110,3 +116,23 @@ async def post_sighting(body: Seen, hub: HubDep, caller: CallerDep) -> dict[str,
     place = place_of(hub, body.area, "area")
     one = Sighting(f"{source}:{body.id}", source, body.hazard, body.text, place, moment(body.at, "at"), body.lon, body.lat)
     return {"id": body.id, "repeated": not await hub.responder.watch.see(one)}
+
+
+@router.post("/sightings/{id}/photo", status_code=201)
+async def post_picture(id: Key, request: Request, hub: HubDep, caller: CallerDep) -> dict[str, Any]:
+    """A photograph of a sighting that was reported with this id: JPEG, PNG or WebP as the body, 6 MB at most. It is made anew,
+    at most 1,600 pixels a side, without what the camera wrote in."""
+    source = source_of(caller)
+    try:
+        made = await asyncio.to_thread(clean_photo, await read_body(request, LARGEST))
+    except Unusable as error:
+        problem = Problem(path="body", rule="PHOTO", message=str(error), value="")
+        raise Refusal(422, "this is no photograph that can be kept", [problem]) from None
+    async with hub.store.write() as tx:
+        known = await tx.conn.scalar(text("SELECT id FROM sighting WHERE client = :c"), {"c": f"{source}:{id}"})
+        if known is None:
+            raise Refusal(404, "no such sighting was reported by this caller")
+        if not await add_photo(tx, "sighting", int(known), made.body, "", source):
+            raise Refusal(409, f"there are {MOST} photographs of this sighting already")
+        await add_audit(tx, source, "sighting.photo", id, {"bytes": len(made.body)})
+    return {"id": id, "bytes": len(made.body)}

@@ -16,13 +16,13 @@ from warnhub.console.answer import Answer, judge_answer
 from warnhub.console.hub import Field
 from warnhub.console.leaf import draw_page, draw_stray
 from warnhub.console.origin import origin_of
-from warnhub.console.photo import Photo, Unusable, clean_photo
 from warnhub.console.posts import Post, TooLarge, read_post
 from warnhub.console.scanners import is_machine, looks_ahead
 from warnhub.console.throttle import Recent, Window
 from warnhub.feedback.acks import Ack, Evidence
 from warnhub.monitor.board import Card
 from warnhub.monitor.metrics import PAGES
+from warnhub.response.photo import Photo, Unusable, clean_photo
 from warnhub.store.bursts import MANY
 
 # A whole county's answers may come through a few addresses of the carriers' gateways: the first is against floods only.
@@ -128,11 +128,7 @@ class Gate:
         key = (visit.token, nonce, answer.choice, answer.text)
         trouble = ""
         if key not in self.used:
-            photo = None
-            try:
-                photo = await self.clean(sent) if sent else None
-            except Unusable:
-                trouble = "unread"
+            photo, trouble = await self.develop(sent)
             place = answer.place or (photo.place if photo and answer.camera else None)
             ack = visit.ack(Evidence.HUMAN, answer.choice, answer.text)
             outcome = await self.hub.acks.take(replace(ack, place=place, photo=photo.body if photo else b""))
@@ -149,6 +145,13 @@ class Gate:
         """A photograph made anew, two at a time and beside the loop. Raises `Unusable`."""
         async with self.darkroom:
             return await asyncio.to_thread(clean_photo, sent)
+
+    async def develop(self, sent: bytes) -> tuple[Photo | None, str]:
+        """A photograph that came with a form, and what is wrong with it; what it came with counts without it."""
+        try:
+            return (await self.clean(sent) if sent else None), ""
+        except Unusable:
+            return None, "unread"
 
     def page(self, visit: Visit, *, trouble: str = "", thanks: str = "", status: int = 200) -> Response:
         """The page, as things stand, with a fresh nonce."""

@@ -8,7 +8,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from warnhub.console.answer import FORM, LARGEST, read_form
-from warnhub.console.photo import LARGEST as LARGEST_PHOTO
+from warnhub.response.photo import LARGEST as LARGEST_PHOTO
 
 MULTIPART = "multipart/form-data"
 

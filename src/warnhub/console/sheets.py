@@ -33,7 +33,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a form: text, or a choice among `options` (value → words), or hidden. `kind`: text, password, area."""
+    """One field of a form: text, or a choice among `options` (value → words), or hidden. `kind`: text, password, area, file."""
 
     name: str
     label: str = ""

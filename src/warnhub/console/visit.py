@@ -25,6 +25,7 @@ from warnhub.console.masks import mask, unmask
 from warnhub.console.menu import Item, current_item, menu_of
 from warnhub.console.origin import origin_of
 from warnhub.console.pace import Paces
+from warnhub.console.posts import MULTIPART, TooLarge, read_parts
 from warnhub.console.scene import Scenes
 from warnhub.console.shapes import NUMERALS, SHAPES
 from warnhub.console.strings import LANGUAGES, say
@@ -124,6 +125,7 @@ class Visit:
     session: Session | None = None
     form: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, list[str]] = field(default_factory=dict)
+    photo: bytes = b""
     now: int = field(default_factory=lambda: int(time.time() * 1000))
 
     @property
@@ -219,16 +221,27 @@ class Visit:
         """The form. 403 unless it comes from a page of ours and, if `checked`, one made for this session."""
         if self.request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             raise HTTPException(403, "the form comes from another site")
+        await self.read_fields()
+        self.form = {name: values[-1] for name, values in self.fields.items()}
+        token = unmask(self.form.get("csrf", ""))
+        if checked and self.session and not secrets.compare_digest(token.encode(), self.session.csrf.encode()):
+            raise HTTPException(403, "the form was not made for this session")
+
+    async def read_fields(self) -> None:
+        """What was posted: fields, or fields with a photograph. 413 for more than a form of ours can be."""
+        if self.request.headers.get("content-type", "").startswith(MULTIPART):
+            try:
+                post = await read_parts(self.request)
+            except TooLarge:
+                raise HTTPException(413, "the photograph is too large") from None
+            self.fields, self.photo = (post.fields, post.photo) if post else ({}, b"")
+            return
         body = bytearray()
         async for chunk in self.request.stream():
             body += chunk
             if len(body) > LARGEST:
                 raise HTTPException(413, "the form is too large")
         self.fields = read_form(bytes(body), MOST_FIELDS)
-        self.form = {name: values[-1] for name, values in self.fields.items()}
-        token = unmask(self.form.get("csrf", ""))
-        if checked and self.session and not secrets.compare_digest(token.encode(), self.session.csrf.encode()):
-            raise HTTPException(403, "the form was not made for this session")
 
     def page(self, template: str, status: int = 200, **given: Any) -> HTMLResponse:
         """A page."""

@@ -7,13 +7,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from warnhub.alert import Level
+from warnhub.console.opinions import case_table, keep_opinion, opinion_act, opinion_table
 from warnhub.console.sheets import Act, Cell, Field, Sheet, Table, number, show
 from warnhub.console.strings import say
 from warnhub.console.visit import Visit
-from warnhub.console.works import moment
+from warnhub.console.works import moment, photo_answer, photo_number, photo_table
 from warnhub.hazards import hazard_name
 from warnhub.response.watch import WORDS
-from warnhub.store.proposals import find_proposal, list_proposals, similar_cases
+from warnhub.store.opinions import list_opinions
+from warnhub.store.photos import find_photo, list_photos
+from warnhub.store.proposals import find_proposal, list_proposals, sightings_of, similar_cases
 
 
 def title_of(visit: Visit, one: Any) -> str:
@@ -51,9 +54,13 @@ async def show_proposal(visit: Visit) -> Response:
             raise HTTPException(404, "there is no such proposal")
         points = await visit.hub.responder.watch.points(conn, one)
         cases = await similar_cases(conn, one.hazard, one.town_id)
+        said = await list_opinions(conn, "proposal", one.uid)
+        photos = await list_photos(conn, "sighting", await sightings_of(conn, one.id))
     facts = one.facts if isinstance(one.facts, list) else orjson.loads(one.facts)
     sheet = Sheet(title_of(visit, one), ("/proposals", say("watch.title", lang)), drill=bool(one.drill))
     sheet.lead = say("watch.state", lang, state=say(f"watch.{one.state}", lang), opinion=one.opinion or "–")
+    if one.source == "rule":
+        sheet.lead += " " + say("watch.version", lang, rule=one.rule, version=one.version or "–")
     if one.warning:
         sheet.links = [(f"/warnings/{one.warning}", say("watch.warning", lang))]
     if one.state == "open" and visit.may("duty"):
@@ -70,8 +77,13 @@ async def show_proposal(visit: Visit) -> Response:
         Table(say("watch.facts", lang), [say(key, lang) for key in ("watch.seen", "watch.value", "col.at")], rows),
         point_table(visit, points),
         next_steps(visit, one),
+        opinion_table(visit, said),
         case_table(visit, cases),
     ]
+    if photos and visit.may("duty"):
+        sheet.tables.insert(1, photo_table(visit, photos, f"/proposals/{one.uid}"))
+    if visit.may("duty"):
+        sheet.acts.append(opinion_act(visit, f"/proposals/{one.uid}/opinions"))
     return show(visit, sheet)
 
 
@@ -114,22 +126,6 @@ def next_steps(visit: Visit, one: Any) -> Table:
     return Table(say("watch.steps", lang), [say("task.title", lang), say("col.role", lang)], rows)
 
 
-def case_table(visit: Visit, cases: list[Any]) -> Table:
-    """How it went before."""
-    lang = visit.lang
-    rows = [
-        [
-            Cell(case.headline, "", f"/warnings/{case.uid}"),
-            Cell(moment(visit, case.released_at)),
-            number(f"{case.confirmed}/{case.asked}"),
-            number(int(case.moved)),
-        ]
-        for case in cases
-    ]
-    heads = [say(key, lang) for key in ("col.warning", "col.at", "col.confirmed", "doors.moved")]
-    return Table(say("watch.cases", lang), heads, rows)
-
-
 async def accept(visit: Visit) -> Response:
     """One click: a pending warning, which still has to be released."""
     level, hazard = visit.form.get("level", ""), visit.form.get("hazard", "")
@@ -150,9 +146,29 @@ async def dismiss(visit: Visit) -> Response:
     return visit.go("/proposals")
 
 
+async def add_view(visit: Visit) -> Response:
+    """An expert's opinion, beside the officer's decision."""
+    async with visit.hub.store.read() as conn:
+        one = await find_proposal(conn, visit.argument("uid"))
+    if one is None:
+        raise HTTPException(404, "there is no such proposal")
+    await keep_opinion(visit, "proposal", one.uid)
+    return visit.go(f"/proposals/{one.uid}")
+
+
+async def show_seen(visit: Visit) -> Response:
+    """A photograph that came with a sighting."""
+    async with visit.hub.store.read() as conn:
+        one = await find_proposal(conn, visit.argument("uid"))
+        subjects = await sightings_of(conn, one.id) if one else []
+        return photo_answer(await find_photo(conn, "sighting", subjects, photo_number(visit)))
+
+
 ROUTES = (
     ("GET", "/proposals", "viewer", show_proposals),
     ("GET", "/proposals/{uid}", "viewer", show_proposal),
     ("POST", "/proposals/{uid}/accept", "duty", accept),
     ("POST", "/proposals/{uid}/dismiss", "duty", dismiss),
+    ("POST", "/proposals/{uid}/opinions", "duty", add_view),
+    ("GET", "/proposals/{uid}/photos/{photo}", "duty", show_seen),
 )

@@ -1,5 +1,6 @@
 """The desk's pages of hazard points, plans in their course, and what everybody has to do."""
 
+import asyncio
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -10,10 +11,12 @@ from warnhub.console.sheets import Act, Cell, Field, Sheet, Table, Tile, number,
 from warnhub.console.strings import say
 from warnhub.console.visit import Visit
 from warnhub.desk import Refusal
+from warnhub.response.photo import MEDIA, Unusable, clean_photo
 from warnhub.response.runs import find_run, list_runs
 from warnhub.roles import Role
 from warnhub.store.assignments import count_assignments, list_of_run, list_of_warning
 from warnhub.store.audits import add_audit
+from warnhub.store.photos import add_photo, find_photo, list_photos
 from warnhub.store.points import MOVES, OPEN, Point, Step, find_points, list_moves, list_points, move_point
 
 CLOSED = {"closed": "done"}
@@ -72,6 +75,7 @@ async def show_point(visit: Visit, trouble: str = "", status: int = 200) -> Resp
     one, lang = await named_point(visit), visit.lang
     async with visit.hub.store.read() as conn:
         moves = await list_moves(conn, one.id)
+        photos = await list_photos(conn, "point", [one.id])
     rows = [
         [Cell(moment(visit, row.at)), Cell(say(f"point.state.{row.state}", lang)), Cell(row.note), Cell(row.actor)]
         for row in moves
@@ -89,9 +93,73 @@ async def show_point(visit: Visit, trouble: str = "", status: int = 200) -> Resp
             Field("state", say("point.next", lang), options=options, needed=True),
             Field("note", say("col.note", lang), needed=True),
         ]
-        sheet.acts = [Act(say("point.move", lang), f"/points/{one.ref}", fields, kind="primary")]
+        fields.append(Field("photo", say("photo.field", lang), kind="file"))
+        shown = Field("note", say("col.note", lang)), Field("photo", say("photo.field", lang), needed=True, kind="file")
+        sheet.acts = [
+            Act(say("point.move", lang), f"/points/{one.ref}", fields, kind="primary"),
+            Act(say("photo.add", lang), f"/points/{one.ref}/photos", shown, say("photo.about", lang)),
+        ]
     sheet.tables = [Table(say("point.moves", lang), heads, rows)]
+    if photos and visit.may("duty"):
+        sheet.tables.append(photo_table(visit, photos, f"/points/{one.ref}"))
     return show(visit, sheet, status)
+
+
+def photo_table(visit: Visit, photos: list[Any], path: str) -> Table:
+    """Photographs, the newest first."""
+    lang = visit.lang
+    heads = [say(key, lang) for key in ("photo.title", "col.note", "col.actor", "col.at")]
+    rows = [
+        [
+            Cell(say("photo.open", lang, size=max(1, int(row.size) // 1_000)), "", f"{path}/photos/{row.id}"),
+            Cell(row.note),
+            Cell(row.actor.partition(":")[2] or row.actor),
+            Cell(moment(visit, row.at)),
+        ]
+        for row in photos
+    ]
+    return Table(say("photo.title", lang), heads, rows)
+
+
+def photo_number(visit: Visit) -> int:
+    """Which photograph the path names; 0 for none."""
+    given = visit.argument("photo")
+    return int(given) if given.isdecimal() and len(given) < 16 else 0
+
+
+def photo_answer(body: bytes | None) -> Response:
+    """A photograph; 404 if there is none."""
+    if body is None:
+        raise HTTPException(404, "there is no such photograph")
+    return Response(body, media_type=MEDIA, headers={"cache-control": "private, no-store"})
+
+
+async def clean(visit: Visit) -> bytes:
+    """The photograph that was posted, made anew without what the camera wrote in; b"" for none. 422 for what is none."""
+    if not visit.photo:
+        return b""
+    try:
+        return (await asyncio.to_thread(clean_photo, visit.photo)).body
+    except Unusable as error:
+        raise HTTPException(422, str(error)) from None
+
+
+async def add_picture(visit: Visit) -> Response:
+    """A photograph of a point."""
+    one, body = await named_point(visit), await clean(visit)
+    if not body:
+        return await show_point(visit, say("photo.none", visit.lang), 422)
+    async with visit.hub.store.write() as tx:
+        await add_photo(tx, "point", one.id, body, " ".join(visit.form.get("note", "").split())[:120], visit.actor)
+        await add_audit(tx, visit.actor, "point.photo", one.ref, {"bytes": len(body)})
+    return visit.go(f"/points/{one.ref}")
+
+
+async def show_picture(visit: Visit) -> Response:
+    """One of them."""
+    one = await named_point(visit)
+    async with visit.hub.store.read() as conn:
+        return photo_answer(await find_photo(conn, "point", [one.id], photo_number(visit)))
 
 
 async def move(visit: Visit) -> Response:
@@ -100,9 +168,12 @@ async def move(visit: Visit) -> Response:
     state, note = visit.form.get("state", ""), " ".join(visit.form.get("note", "").split())[:500]
     if not note:
         return await show_point(visit, say("decide.no_reason", visit.lang), 422)
+    photo = await clean(visit)
     try:
         async with visit.hub.store.write() as tx:
             await move_point(tx, one, state, note, visit.actor)
+            if photo:
+                await add_photo(tx, "point", one.id, photo, note[:120], visit.actor)
             await add_audit(tx, visit.actor, "point.move", one.ref, {"state": state, "note": note})
     except Step as error:
         return await show_point(visit, str(error), 409)
@@ -210,6 +281,8 @@ ROUTES = (
     ("GET", "/points", "viewer", show_points),
     ("GET", "/points/{ref}", "viewer", show_point),
     ("POST", "/points/{ref}", "duty", move),
+    ("POST", "/points/{ref}/photos", "duty", add_picture),
+    ("GET", "/points/{ref}/photos/{photo}", "duty", show_picture),
     ("GET", "/warnings/{uid}/tasks", "viewer", show_tasks),
     ("GET", "/tasks/{id}", "duty", ask_done),
     ("POST", "/tasks/{id}", "duty", do_done),

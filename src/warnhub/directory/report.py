@@ -38,7 +38,8 @@ RULES = {
     "rank": "班次请填 A 或 B / must be A or B",
     "moment": "请填时间,如 2026-06-12 08:00 / must be a time such as 2026-06-12 08:00",
     "span": "结束须晚于开始且不超过七天 / must end after it begins, within seven days",
-    "recurring": "不接受重复事件,请逐班导出 / repeats by a rule; export each shift by itself",
+    "recurring": "重复规则无法使用(按日、周、月、年,最多一千次) / repeats by a rule that cannot be followed "
+    "(by day, week, month or year, at most a thousand times)",
     "second_push": "只保留一个推送地址 / only one push address is kept",
 }
 

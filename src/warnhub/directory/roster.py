@@ -1,14 +1,16 @@
 """Importing rosters (值班表): who is on duty at which desk, from when to when, as a table or as a calendar.
 
 A calendar's events each name one person: `ATTENDEE` or `SUMMARY` begins with their ref, and with ` B` (or `副班`) behind it for
-the B person; `LOCATION` is the desk's code, the county's where there is none. Events that repeat by a rule are refused, for a
-roster is checked shift by shift.
+the B person; `LOCATION` is the desk's code, the county's where there is none. An event that repeats is a shift each time, from
+a month back to the horizon of `repeats`; what EXDATE takes out is none, and an event with a RECURRENCE-ID stands in its place.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +19,7 @@ from icalendar import Calendar
 from warnhub.directory.fields import Reader, Wrong, read_ref
 from warnhub.directory.listing import Listing, Values, import_listing
 from warnhub.directory.reading import CodeReader
+from warnhub.directory.repeats import beginnings, instant, is_repeated
 from warnhub.directory.report import BadLine, Progress, Report
 from warnhub.store.areas import load_codes
 from warnhub.store.engine import Store
@@ -31,7 +34,9 @@ COLUMNS = {
 }
 RANKS = dict.fromkeys(("a", "主", "主班", "a岗", "a班", "1"), 1) | dict.fromkeys(("b", "副", "副班", "b岗", "b班", "2"), 2)
 FORMS = ("%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S")
-LARGEST, LONGEST = 4_000_000, 7 * 24 * 3_600_000
+LARGEST, LONGEST, MOST = 4_000_000, 7 * 24 * 3_600_000, 20_000
+PATIENCE = 20.0
+"""Seconds that a calendar may take to be read."""
 
 
 def read_rank(cell: str) -> int:
@@ -103,7 +108,9 @@ async def import_roster(
         listing = Listing(COLUMNS, readers, ("desk", "person", "start", "end"))
         return await import_listing(store, path, listing, make_shift, save_shifts, partial, progress)
     report = Report()
-    shifts = await asyncio.to_thread(read_calendar, path, readers, ZoneInfo(zone), county, report)
+    async with store.read() as conn:
+        now = datetime.fromtimestamp(await store.now(conn) / 1_000, UTC)
+    shifts = await asyncio.to_thread(read_calendar, path, readers, ZoneInfo(zone), county, report, now)
     if shifts and (partial or not report.bad_count):
         async with store.write() as tx:
             report.count(await save_shifts(tx, shifts))
@@ -116,7 +123,9 @@ def is_calendar(path: Path) -> bool:
         return file.read(64).lstrip(b"\xef\xbb\xbf \r\n").upper().startswith(b"BEGIN:VCALENDAR")
 
 
-def read_calendar(path: Path, readers: Mapping[str, Reader], zone: ZoneInfo, county: str, report: Report) -> list[Shift]:
+def read_calendar(
+    path: Path, readers: Mapping[str, Reader], zone: ZoneInfo, county: str, report: Report, now: datetime
+) -> list[Shift]:
     """The shifts of a calendar's events; what cannot be used is refused by the number of its event."""
     body = path.read_bytes()
     try:
@@ -126,15 +135,44 @@ def read_calendar(path: Path, readers: Mapping[str, Reader], zone: ZoneInfo, cou
     except (ValueError, KeyError, IndexError) as error:
         report.refuse(BadLine(1, "", "file", str(error)[:60]))
         return []
-    shifts = []
+    shifts: list[Shift] = []
+    end = monotonic() + PATIENCE
+    replaced = {key for event in events if (key := replaced_key(event, zone))}
     for number, event in enumerate(events, 1):
         report.lines += 1
+        if str(event.get("status", "")).upper() == "CANCELLED":
+            continue
         shift, wrong = read_event(number, event, readers, zone, county)
         if shift is None:
             report.refuse(*wrong)
-        else:
-            shifts.append(shift)
+            continue
+        try:
+            shifts += repeat_shift(shift, event, zone, now, replaced) if is_repeated(event) else [shift]
+        except Wrong as error:
+            report.refuse(BadLine(number, "RRULE", error.rule))
+        if len(shifts) > MOST or monotonic() > end:
+            report.refuse(BadLine(number, "RRULE", "recurring"))
+            return []
     return shifts
+
+
+def replaced_key(event: Any, zone: ZoneInfo) -> tuple[str, int] | None:
+    """(UID, the beginning that it stands in for) of an event that takes the place of one time of another."""
+    found = event.get("recurrence-id")
+    at = getattr(found, "dt", None)
+    return (str(event.get("uid", "")), moment(instant(at, zone), zone)) if at is not None else None
+
+
+def repeat_shift(shift: Shift, event: Any, zone: ZoneInfo, now: datetime, replaced: set[tuple[str, int]]) -> list[Shift]:
+    """A shift for each time an event takes place, as long as the first by the clock on the wall."""
+    name, first = str(event.get("uid", "")), instant(event["dtstart"].dt, zone)
+    length = instant(event["dtend"].dt, zone).replace(tzinfo=None) - first.replace(tzinfo=None)
+    found = []
+    for at in beginnings(event, zone, now):
+        start = moment(at, zone)
+        if (name, start) not in replaced:
+            found.append(replace(shift, start=start, end=moment(at + length, zone)))
+    return found
 
 
 def read_event(
@@ -143,8 +181,8 @@ def read_event(
     """One event as a shift, or what is wrong with it."""
     wrong: list[BadLine] = []
     values: Values = {}
-    if event.get("rrule") or event.get("rdate"):
-        return None, [BadLine(number, "RRULE", "recurring")]
+    if "RANGE" in getattr(event.get("recurrence-id"), "params", {}):
+        return None, [BadLine(number, "RECURRENCE-ID", "recurring")]
     for column, cell in event_cells(event, county).items():
         try:
             values[column] = readers[column](cell)

@@ -19,9 +19,12 @@ from warnhub.store.engine import Store, Tx
 TAKEN = 3
 """`receipt.joined` of a reply that was looked at."""
 
+STRAY = 4
+"""`receipt.joined` of words that belong to no living warning: whoever looks for dangers reads them."""
+
 CAME = "reply.came"
 CLAIM = text(
-    "UPDATE receipt SET joined = :t WHERE id = :id AND joined <> :t RETURNING reply, code, blind, wave_id, recipient_id"
+    "UPDATE receipt SET joined = :t WHERE id = :id AND joined < :t RETURNING reply, code, blind, wave_id, recipient_id"
 )
 
 
@@ -51,16 +54,16 @@ class Replies:
                 return
             if row.code == "key":
                 await self.press(tx, row)
-            elif row.blind is not None:
-                await self.reply(tx, str(row.reply), bytes(row.blind))
+            elif row.blind is not None and not await self.reply(tx, str(row.reply), bytes(row.blind)):
+                await tx.conn.execute(text("UPDATE receipt SET joined = :t WHERE id = :id"), {"t": STRAY, "id": int(key)})
 
     async def press(self, tx: Tx, row: Any) -> None:
         """A key on a call, which is made to one person."""
         if row.wave_id is not None and row.recipient_id is not None and row.reply in CHOICES:
             await self.acks.keep(tx, [Ack(row.wave_id, row.recipient_id, Evidence.KEY, choice=row.reply)])
 
-    async def reply(self, tx: Tx, words: str, blind: bytes) -> None:
-        """A short message."""
+    async def reply(self, tx: Tx, words: str, blind: bytes) -> bool:
+        """A short message; False if it belongs to no living warning."""
         people = (await find_owners(tx.conn, [blind])).get(blind, [])
         told = await read_told(tx, people)
         answer = read_answer(words)
@@ -69,6 +72,7 @@ class Replies:
             await self.acks.keep(tx, [Ack(who.wave, who.recipient, Evidence.REPLY, choice=answer.choice, text=words)])
         elif told:
             await self.report(tx, words, told, shared=bool(answer))
+        return bool(told)
 
     def who_answers(self, code: str, told: list[Asked]) -> Asked | None:
         """The one person who can be meant, and the newest message they can mean; None if that is not certain."""

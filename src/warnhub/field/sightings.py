@@ -10,11 +10,11 @@ from starlette.responses import Response
 from warnhub.console.answer import YOUNGEST
 from warnhub.console.field import Gate, Visit
 from warnhub.console.leaf import draw_stray
+from warnhub.console.posts import Post, TooLarge, read_post
 from warnhub.console.scanners import is_machine
 from warnhub.console.throttle import Clock, Window
-from warnhub.field.doors import read_fields
 from warnhub.field.hub import Hub
-from warnhub.field.leaf import FORM, draw, read_body
+from warnhub.field.leaf import draw
 from warnhub.field.words import DANGERS, TROUBLES
 from warnhub.store.proposals import Sighting
 
@@ -51,7 +51,11 @@ class Sightings:
         visit = await self.gate.visit(request)
         if visit is None:
             return draw_stray(self.hub.settings.county)
-        form = read_fields(await read_body(request, FORM) or b"")
+        try:
+            post = await read_post(request) or Post()
+        except TooLarge:
+            return self.page(visit, "photo", status=413)
+        form = {name: values[-1] for name, values in post.fields.items()}
         nonce, said = form.get("nonce", ""), " ".join(form.get("text", "").split())[:500]
         age = self.hub.keys.nonce_age(visit.token, nonce, int(self.clock()))
         hazard = form.get("hazard", "")
@@ -62,8 +66,12 @@ class Sightings:
         if self.limit.full(visit.recipient):
             return self.page(visit, "busy", status=429)
         self.limit.mark(visit.recipient)
-        await self.hub.responder.watch.see(await self.sighting(visit, f"page:{visit.token}:{nonce}", hazard, said))
-        return self.page(visit, done=True)
+        photo, trouble = await self.gate.develop(post.photo)
+        seen = await self.sighting(visit, f"page:{visit.token}:{nonce}", hazard, said)
+        if photo and photo.place:
+            seen = seen._replace(lon=photo.place[0], lat=photo.place[1])
+        await self.hub.responder.watch.see(seen, photo.body if photo else b"")
+        return self.page(visit, trouble, done=True)
 
     async def sighting(self, visit: Visit, client: str, hazard: str, said: str) -> Sighting:
         """What was seen, where this person lives or works."""

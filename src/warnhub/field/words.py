@@ -31,6 +31,8 @@ TROUBLES = {
     "agent": Said("没有记录：这不像是人操作的。", "Not recorded: this does not look like a person."),
     "over": Said("这条预警已结束，不再记录。", "This warning is over; nothing more is recorded."),
     "reasons": Said("还有住户没有见到，也没有写原因，名单不能关闭。", "Some doors have neither been answered nor explained."),
+    "photo": Said("照片太大，最多 6 MB。", "The photo is too large: 6 MB at most."),
+    "unread": Said("照片读不出来，其余已上报。", "The photo cannot be read; the rest is reported."),
     "place": Said("请写明看到了什么。", "Please say what you saw."),
 }
 

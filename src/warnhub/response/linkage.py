@@ -1,17 +1,23 @@
-"""研判: linkage rules as data, evaluated where something was measured. A rule that holds proposes; it never releases."""
+"""研判: linkage rules as data, evaluated where something was measured. A rule that holds proposes; it never releases.
+
+They are kept by version like the policy: never changed, only followed by another; a proposal names the version that made it.
+"""
 
 from datetime import timedelta
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.alert import Level
 from warnhub.plan.ladder import parse_duration
-from warnhub.plan.loading import PolicyError, deepest, locate, parse_yaml, refused
+from warnhub.plan.loading import MAX_CHARACTERS, PolicyError, deepest, locate, parse_yaml, refused
+from warnhub.store import works
+from warnhub.store.audits import add_audit
+from warnhub.store.engine import Store, Tx, new_id
 
 
 def parse_value(value: object) -> object:
@@ -62,6 +68,19 @@ class Linkage(Strict):
     name: str = Field(min_length=1, max_length=80)
     rules: tuple[Link, ...] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def once(self) -> "Linkage":
+        """Each rule is named once: a proposal says which one made it."""
+        names = [rule.key for rule in self.rules]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ValueError(f"the rule {twice} stands twice")
+        return self
+
+    def named(self, key: str) -> Link | None:
+        """The rule with this key."""
+        return next((rule for rule in self.rules if rule.key == key), None)
+
 
 class Fact(Strict):
     """What fired a rule: a reading with its station, or a warning."""
@@ -75,6 +94,8 @@ class Fact(Strict):
 
 def read_linkage(written: str) -> Linkage:
     """The rules in a YAML text. Raises `PolicyError` with every problem found, each with its line."""
+    if len(written) > MAX_CHARACTERS:
+        raise PolicyError([refused("", "size", f"is longer than {MAX_CHARACTERS} characters", len(written))])
     data, node = parse_yaml(written)
     if not isinstance(data, dict):
         raise PolicyError([refused("line 1", "mapping", "must be a mapping with name and rules", type(data).__name__)])
@@ -85,9 +106,41 @@ def read_linkage(written: str) -> Linkage:
 
 
 @cache
+def default_rules() -> str:
+    """The YAML of the rules WarnHub comes with."""
+    return (files("warnhub.response") / "linkage.yaml").read_text("utf-8")
+
+
+@cache
 def default_linkage() -> Linkage:
     """The rules WarnHub comes with."""
-    return read_linkage((files("warnhub.response") / "linkage.yaml").read_text("utf-8"))
+    return read_linkage(default_rules())
+
+
+async def load_linkages(store: Store) -> dict[int, Linkage]:
+    """Every version; the first is what ships, kept when the database is new."""
+    async with store.write() as tx:
+        rows = (await tx.conn.execute(text("SELECT version, text FROM linkage ORDER BY version"))).all()
+        if rows:
+            return {int(row.version): read_linkage(row.text) for row in rows}
+        return {await add_linkage(tx, default_rules(), "warnhub", "出厂默认 / as shipped"): default_linkage()}
+
+
+async def add_linkage(tx: Tx, written: str, author: str, note: str) -> int:
+    """A new version. Raises `PolicyError` if the text is no set of rules."""
+    read_linkage(written)
+    result = await tx.conn.execute(insert(works.linkage).values(text=written, author=author, note=note, at=tx.now))
+    version = new_id(result)
+    await add_audit(tx, author, "linkage.add", str(version), {"note": note})
+    return version
+
+
+async def newest_linkage(store: Store) -> Any:
+    """(version, text, author, note, at) of the rules in force."""
+    await load_linkages(store)
+    async with store.read() as conn:
+        query = "SELECT version, text, author, note, at FROM linkage ORDER BY version DESC LIMIT 1"
+        return (await conn.execute(text(query))).one()
 
 
 async def judge(conn: AsyncConnection, link: Link, area: int, now: int) -> list[Fact] | None:

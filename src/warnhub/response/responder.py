@@ -40,6 +40,7 @@ class Responder:
         """A warning has its audience; told again, nothing is done twice."""
         if not self.runs.plans:
             self.runs.plans.update(await load_plans(self.store))
+        await self.watch.reload()
         async with self.store.write() as tx:
             warning = await read_warning(tx.conn, int(key))
             if warning is None:
@@ -55,6 +56,7 @@ class Responder:
             version = await conn.scalar(text("SELECT max(version) FROM plan"))
         if version not in self.runs.plans:
             self.runs.plans.update(await load_plans(self.store))
+        await self.watch.reload()
 
     async def tick(self) -> int:
         """Everything that is due now: plans whose onset is near, late assignments, what is over; gives how much there was."""

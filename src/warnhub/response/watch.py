@@ -10,11 +10,13 @@ from sqlalchemy import text
 
 from warnhub.alert import Level, Parameter
 from warnhub.desk import Refusal
+from warnhub.feedback.replies import STRAY
 from warnhub.hazards import hazard_name
-from warnhub.response.linkage import Linkage, default_linkage, judge
+from warnhub.response.linkage import Linkage, default_linkage, judge, load_linkages
 from warnhub.response.proposing import Draft, Proposer
 from warnhub.store.audits import add_audit
 from warnhub.store.engine import Store, Tx
+from warnhub.store.photos import add_photo
 from warnhub.store.points import Point, points_in
 from warnhub.store.proposals import (
     TOGETHER,
@@ -29,6 +31,7 @@ from warnhub.store.proposals import (
 from warnhub.store.warnings import Warning, warning_alert
 
 GROUND = "ground"
+HOME = text("SELECT area_id FROM recipient WHERE id = :r")
 WORDS = (
     ("11D02", ("泥石流",)),
     ("11D01", ("滑坡", "裂缝", "塌方", "崩塌", "山体")),
@@ -39,16 +42,18 @@ WORDS = (
     ("12P08", ("停电", "断电")),
 )
 CALLS = ("险", "报险", "险情")
+HELP = ("求助", "求救", "救命", "救援", "被困", "需要帮助", "needhelp", "sos")
 OTHER = "11Y99"
-"""A danger that fits no code yet: shown as another hazard; the officer chooses."""
+"""A danger that fits no code yet, and whoever asks for help: shown as another hazard; the officer chooses."""
 
 
 def name_danger(said: str) -> str | None:
-    """The hazard that words speak of; None for words that report no danger."""
+    """The hazard that words speak of; None for words that report no danger and ask for no help."""
     for hazard, words in WORDS:
         if any(word in said for word in words):
             return hazard
-    return OTHER if said.strip().startswith(CALLS) else None
+    plain = "".join(said.lower().split())
+    return OTHER if plain.startswith(CALLS) or any(word in plain for word in HELP) else None
 
 
 @dataclass(slots=True)
@@ -57,10 +62,23 @@ class Watch:
 
     store: Store
     proposer: Proposer
-    linkage: Linkage = field(default_factory=default_linkage)
+    linkages: dict[int, Linkage] = field(default_factory=dict)
+
+    @property
+    def linkage(self) -> Linkage:
+        """The rules in force; those that ship until the store has been read."""
+        return self.linkages[max(self.linkages)] if self.linkages else default_linkage()
+
+    async def reload(self) -> None:
+        """Take in rules that were put in force meanwhile."""
+        async with self.store.read() as conn:
+            version = await conn.scalar(text("SELECT max(version) FROM linkage"))
+        if version is None or version not in self.linkages:
+            self.linkages.update(await load_linkages(self.store))
 
     async def measure(self, given: Sequence[Gauge]) -> int:
         """Keep readings and hold the rules against where they were made; gives how many were new."""
+        await self.reload()
         async with self.store.write() as tx:
             fresh = await add_gauges(tx, given)
             await self.hold(tx, {one.area for one in fresh})
@@ -114,10 +132,12 @@ class Watch:
                         area=area,
                         facts=[fact.model_dump() for fact in facts],
                         drill=False,
+                        version=max(self.linkages, default=None),
                     )
 
-    async def see(self, one: Sighting) -> bool:
-        """Somebody has seen something; False if it was told before. What is near and soon after is one proposal."""
+    async def see(self, one: Sighting, photo: bytes = b"") -> bool:
+        """Somebody has seen something; False if it was told before. What is near and soon after is one proposal. `photo` was
+        made anew by `clean_photo`."""
         async with self.store.write() as tx:
             if not await add_sighting(tx, one):
                 return False
@@ -139,9 +159,11 @@ class Watch:
                 lon=one.lon,
                 lat=one.lat,
             )
-            await tx.conn.execute(
-                text("UPDATE sighting SET proposal_id = :p WHERE client = :c"), {"p": number, "c": one.client}
+            kept = await tx.conn.scalar(
+                text("UPDATE sighting SET proposal_id = :p WHERE client = :c RETURNING id"), {"p": number, "c": one.client}
             )
+            if photo:
+                await add_photo(tx, "sighting", int(kept or 0), photo, one.text[:120], one.source)
             await add_audit(tx, f"recipient:{one.recipient}" if one.recipient else one.source, "sighting", one.client, {})
         return True
 
@@ -157,7 +179,7 @@ class Watch:
             found = await find_proposal(tx.conn, uid)
             if found is None:
                 raise Refusal(404, "there is no such proposal")
-            link = next((one for one in self.linkage.rules if one.key == found.rule), None)
+            link = self.linkages.get(found.version, self.linkage).named(found.rule)
             facts = found.facts if isinstance(found.facts, list) else orjson.loads(found.facts)
             drill = await self.drill_of(tx, found.id) if found.drill else None
             draft = self.draft(found, link.say if link else "", link.advise if link else "", facts, level, hazard, drill)
@@ -205,7 +227,36 @@ class Watch:
             await add_audit(tx, actor, "proposal.dismiss", uid, {"opinion": opinion})
 
     async def read_messages(self) -> int:
-        """Words that came by short message and are no answer, if they speak of a danger; gives how many."""
+        """Words that came by short message and are no answer, if they speak of a danger or ask for help: of those who were told
+        of a warning, and of anybody else whom the directory knows; gives how many."""
+        return await self.read_replies() + await self.read_strays()
+
+    async def read_strays(self) -> int:
+        """Words of people whom no living warning was told to."""
+        async with self.store.read() as conn:
+            rows = (
+                await conn.execute(
+                    text(
+                        "SELECT r.id, r.reply, r.at, min(p.id) AS person FROM receipt r "
+                        "JOIN address d ON d.blind = r.blind JOIN recipient p ON p.id = d.recipient_id AND p.gone_at IS NULL "
+                        "LEFT JOIN sighting s ON s.client = 'sms:' || r.id "
+                        f"WHERE r.joined = {STRAY} AND r.at >= :since AND s.id IS NULL GROUP BY r.id, r.reply, r.at "
+                        "ORDER BY r.id LIMIT 100"
+                    ),
+                    {"since": await self.store.now(conn) - 24 * 3_600_000},
+                )
+            ).all()
+            homes = {row.person: await conn.scalar(HOME, {"r": row.person}) for row in rows}
+        count = 0
+        for row in rows:
+            hazard = name_danger(row.reply)
+            if hazard is not None:
+                said = (row.reply[:500], homes[row.person], row.at, None, None, row.person)
+                count += await self.see(Sighting(f"sms:{row.id}", "sms", hazard, *said))
+        return count
+
+    async def read_replies(self) -> int:
+        """Words of people who were told of a warning."""
         async with self.store.read() as conn:
             rows = (
                 await conn.execute(

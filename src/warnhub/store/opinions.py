@@ -1,4 +1,4 @@
-"""What experts said of a warning or a proposal (会商研判意见), each with their name and who wrote it down; nothing is changed later."""
+"""What experts said of a warning or a proposal (会商意见), with their name and who wrote it down; nothing is changed later."""
 
 from typing import Any, Literal
 

@@ -84,7 +84,7 @@ async def gather(
 ) -> tuple[int, bool]:
     """The proposal that these facts belong to: the open one of the same rule and area (of sightings: near it, and soon after),
     else a new one; gives (id, whether it is new), and (0, False) where an officer has just decided."""
-    lon, lat = place.get("lon"), place.get("lat")
+    lon, lat, version = place.get("lon"), place.get("lat"), place.get("version")
     rows = await tx.conn.execute(
         text(
             "SELECT id, state, area_id, lon, lat, facts, last_at FROM proposal WHERE rule = :r AND hazard = :h AND drill = :d "
@@ -107,8 +107,8 @@ async def gather(
     number = await tx.conn.scalar(
         text(
             "INSERT INTO proposal (uid, rule, source, hazard, level, area_id, lon, lat, facts, state, "
-            "opinion, drill, first_at, "
-            "last_at, count) VALUES (:u, :r, :s, :h, :l, :a, :lon, :lat, :f, 'open', '', :d, :now, :now, 1) RETURNING id"
+            "opinion, drill, first_at, last_at, count, version) "
+            "VALUES (:u, :r, :s, :h, :l, :a, :lon, :lat, :f, 'open', '', :d, :now, :now, 1, :v) RETURNING id"
         ),
         {
             "u": make_uid("prop"),
@@ -122,6 +122,7 @@ async def gather(
             "f": orjson.dumps(facts).decode(),
             "d": drill,
             "now": tx.now,
+            "v": version,
         },
     )
     tx.wake("warning")
@@ -186,17 +187,35 @@ async def decide(tx: Tx, number: int, state: str, actor: str, opinion: str, warn
     return bool(result.rowcount)
 
 
-async def similar_cases(conn: AsyncConnection, hazard: str, town: int, most: int = 5) -> list[Any]:
-    """Earlier real warnings of the hazard over a township: how grave, when, and how it went with their doors."""
+async def similar_to(conn: AsyncConnection, warning: int, most: int = 5) -> list[Any]:
+    """Earlier real warnings of the same hazard over any of the same townships."""
+    query = "SELECT w.hazard, e.town_id FROM warning w JOIN extent e ON e.warning_id = w.id AND e.home WHERE w.id = :w"
+    rows = (await conn.execute(text(f"SELECT DISTINCT {query.removeprefix('SELECT ')}"), {"w": warning})).all()
+    found: dict[str, Any] = {}
+    for row in rows:
+        found |= {case.uid: case for case in await similar_cases(conn, row.hazard, row.town_id, most, before=warning)}
+    return sorted(found.values(), key=lambda case: -case.released_at)[:most]
+
+
+async def sightings_of(conn: AsyncConnection, proposal: int) -> list[int]:
+    """The sightings that a proposal was gathered from."""
+    rows = await conn.execute(text("SELECT id FROM sighting WHERE proposal_id = :p ORDER BY id"), {"p": proposal})
+    return [int(row[0]) for row in rows]
+
+
+async def similar_cases(conn: AsyncConnection, hazard: str, town: int, most: int = 5, before: int | None = None) -> list[Any]:
+    """Earlier real warnings of the hazard over a township, `before` a warning: how grave, when, and how it went with their
+    doors."""
     rows = await conn.execute(
         text(
             "SELECT w.uid, w.headline, w.level, w.state, w.released_at, "
             "(SELECT count(*) FROM door d WHERE d.warning_id = w.id AND d.state = 'moved') AS moved, "
             "(SELECT count(*) FROM task k WHERE k.warning_id = w.id AND k.state = 'done') AS confirmed, "
             "(SELECT count(*) FROM task k WHERE k.warning_id = w.id) AS asked FROM warning w "
-            "WHERE w.hazard = :h AND w.drill IS NULL AND w.kind <> 'cancel' AND w.released_at IS NOT NULL AND EXISTS "
-            "(SELECT 1 FROM extent e WHERE e.warning_id = w.id AND e.town_id = :t AND e.home) ORDER BY w.id DESC LIMIT :most"
+            "WHERE w.hazard = :h AND w.drill IS NULL AND w.kind <> 'cancel' AND w.released_at IS NOT NULL AND w.id < :b "
+            "AND EXISTS (SELECT 1 FROM extent e WHERE e.warning_id = w.id AND e.town_id = :t AND e.home) "
+            "ORDER BY w.id DESC LIMIT :most"
         ),
-        {"h": hazard, "t": town, "most": most},
+        {"h": hazard, "t": town, "most": most, "b": before if before is not None else 2**62},
     )
     return list(rows.all())
