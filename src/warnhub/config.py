@@ -19,13 +19,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from warnhub.alert import Level
 from warnhub.crypto import decode_key
 
-Indicator = Literal["coverage", "reach", "confirm", "median", "doors", "tasks"]
+Indicator = Literal["coverage", "reach", "confirm", "median", "doors", "tasks", "effect"]
 """What a ranking may weigh; defined in `warnhub.response.figures`."""
 
 
 def default_weights() -> dict[Indicator, float]:
     """What each indicator counts for, unless the county says otherwise."""
-    return {"coverage": 0.25, "confirm": 0.35, "median": 0.15, "doors": 0.15, "tasks": 0.1}
+    return {"coverage": 0.25, "confirm": 0.35, "median": 0.15, "doors": 0.15, "tasks": 0.1, "effect": 0.1}
 
 
 class ConfigError(Exception):

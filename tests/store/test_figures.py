@@ -8,10 +8,11 @@ from town import MINUTE, OTHER, County
 from typer import Exit
 
 from warnhub.alert import Level, Status
-from warnhub.commands.report import ranked, span_of
+from warnhub.commands.report import gain, ranked, span_of
 from warnhub.feedback.acks import Ack, Acks, Evidence
 from warnhub.response.figures import WEIGHTS, Sums, confirm_times, period_sums, quantiles, warning_sums
 from warnhub.response.lessons import decide_lesson, keep_lessons, learn, list_lessons
+from warnhub.response.rehearsals import APART, compare_drills
 from warnhub.store.audits import verify_audit
 from warnhub.store.warnings import Warning
 
@@ -82,6 +83,57 @@ async def test_drills_are_never_counted_with_the_real_thing(county: County) -> N
         assert await period_sums(conn, "all", *EVER) == []
         (one,) = await period_sums(conn, "all", *EVER, drill=True)
     assert (one.targets, one.asked) == (1, 1)
+
+
+async def practise(county: County, identifier: str, refs: tuple[str, ...], after: int) -> Warning:
+    """A drill of the list `d`, in which these people answer so many milliseconds after it began."""
+    warning = await county.plan(await county.warn(identifier=identifier, status=Status.EXERCISE))
+    for ref in refs:
+        await confirm(county, warning, ref, after)
+    return warning
+
+
+async def enlist(county: County, *refs: str) -> None:
+    """The list `d`."""
+    await county.run("INSERT INTO drill (id, name, created_at, created_by) VALUES ('d', '汛前演练', 0, 'test')")
+    for ref in refs:
+        await county.run("INSERT INTO participant (drill_id, recipient_id) VALUES ('d', :r)", r=county.people[ref])
+
+
+async def test_a_drill_is_compared_with_the_drill_before_it_and_with_the_real_thing(county: County) -> None:
+    """Two of four answered the first time, after two minutes; all of them the second time, after one; nobody in earnest."""
+    await enlist(county, "T1", "H1", "G1", "G2")
+    async with county.store.read() as conn:
+        assert await compare_drills(conn) == []
+    await county.plan(await county.warn(identifier="real-1"))
+    await practise(county, "d-1", ("T1", "H1"), 2 * MINUTE)
+    county.hand.now += APART + MINUTE
+    first = await practise(county, "d-2", ("T1", "H1", "G1", "G2"), MINUTE)
+    county.hand.now += APART - MINUTE
+    second = await practise(county, "d-3", ("T1", "H1", "G1", "G2"), MINUTE)  # the same drill goes on
+    async with county.store.read() as conn:
+        found = await compare_drills(conn)
+        assert await compare_drills(conn, "another") == []
+        (whole,) = await period_sums(conn, "all", *EVER)
+        towns = {one.name: one for one in await period_sums(conn, "town", *EVER)}
+    assert [(one.kind, one.name) for one in found] == [
+        ("last", "汛前演练"),
+        ("before", "汛前演练"),
+        ("real", "云岭县气象台发布暴雨红色预警"),
+    ]
+    last, before, real = (one.sums for one in found)
+    assert set(found[0].warnings) == {first.uid, second.uid}
+    assert (last.asked, last.in_time, last.rates()["confirm"], last.rates()["median"]) == (8, 8, 1.0, 60.0)
+    assert (before.asked, before.in_time, before.rates()["confirm"], before.rates()["median"]) == (4, 2, 0.5, 120.0)
+    assert (real.rates()["confirm"], real.rates()["median"]) == (0.0, None)
+    assert gain("confirm", last.rates()["confirm"], before.rates()["confirm"]) == 0.5
+    assert gain("median", last.rates()["median"], before.rates()["median"]) == 60.0
+    assert gain("median", last.rates()["median"], real.rates()["median"]) is None
+    assert whole.effect == pytest.approx(10 / 12), "how drills went is an indicator of the same time"
+    assert towns["云溪镇"].effect == pytest.approx(10 / 12)
+    assert whole.score({"confirm": 1.0}) == 0.0
+    assert whole.score({"effect": 1.0}) == pytest.approx(100 * 10 / 12)
+    assert whole.score({"confirm": 1.0, "effect": 1.0}) == pytest.approx(50 * 10 / 12)
 
 
 def test_quantiles_wait_until_so_many_have_confirmed() -> None:

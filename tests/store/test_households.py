@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from town import FAR_GRID, GRID, GRID2, MINUTE, NOW, OTHER, VILLAGE, County, mak
 
 from warnhub.alert import Level, Status
 from warnhub.desk import Refusal
+from warnhub.directory.homes import import_households
 from warnhub.response.action import Action, count_doors, read_knock
 from warnhub.response.build import make_responder
 from warnhub.response.responder import Responder
@@ -291,3 +293,38 @@ async def test_the_far_village_has_its_own(county: County) -> None:
     responder = await settle(county)
     warning = await open_list(county, responder, codes=[OTHER])
     assert (await lists(county, warning))["H9"] == ["F9"]
+
+
+TABLE = """户编号,区划代码,户主,地址,手机,人数,老人,独居,隐患点,安置点
+F1,990123100200001,张三,一组1号,13800138001,4,1,,,A1
+F2,990123100200001,李四,一组2号,13800138002,1,1,是,,A1
+F3,990123100200002,王五,二组1号,,3,,,P1,
+"""
+
+
+async def test_what_an_import_adds_changes_and_leaves_is_told_apart(county: County, tmp_path: Path) -> None:
+    """What is sealed is sealed anew each time, and is told to be the same all the same."""
+    await settle(county)
+    await county.run("DELETE FROM household")
+    path = tmp_path / "homes.csv"
+
+    async def take(text: str) -> tuple[int, int, int]:
+        path.write_text(text, "utf-8")
+        report = await import_households(county.store, county.keys, path)
+        assert report.bad == []
+        return report.added, report.updated, report.unchanged
+
+    assert await take(TABLE) == (3, 0, 0)
+    before = [tuple(row) for row in await county.rows("SELECT ref, head, updated_at FROM household ORDER BY ref")]
+    county.hand.pass_by(MINUTE)
+    assert await take(TABLE) == (0, 0, 3)
+    assert [tuple(row) for row in await county.rows("SELECT ref, head, updated_at FROM household ORDER BY ref")] == before
+    for old, new in (("李四", "李四妹"), (",13800138001", ",13800138009"), ("二组1号,,3", "二组1号,,4"), (",P1,", ",P2,")):
+        changed = TABLE.replace(old, new)
+        assert await take(changed) == (0, 1, 2), (old, new)
+        assert await take(TABLE) == (0, 1, 2)
+    assert await take(TABLE + "F4,990123100200002,赵六,二组2号,,2,,,,\n") == (1, 0, 3)
+    await county.run("UPDATE household SET gone_at = 1 WHERE ref = 'F1'")
+    assert await take(TABLE) == (0, 1, 2), "who was gone is back"
+    await county.run("UPDATE household SET digest = NULL")
+    assert await take(TABLE) == (0, 3, 0), "as they were kept before there was a digest"

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import orjson
 import typer
 from rich.table import Table
-from sqlalchemy import text
 
 from warnhub.commands import actor, asynchronous, fail, open_store, out, settings
 from warnhub.crypto import KeyRing
@@ -16,6 +15,7 @@ from warnhub.monitor.report import period_bounds
 from warnhub.monitor.trailer import Verdict, check_file
 from warnhub.response.figures import DEFINITIONS, Sums, period_sums
 from warnhub.response.lessons import decide_lesson, keep_lessons, learn, list_lessons
+from warnhub.response.rehearsals import compare_drills
 
 report = typer.Typer(help="通报与总评 / reports: quarters, years, drills, suggestions.", no_args_is_help=True)
 GROUPS = ("town", "agency", "channel", "all")
@@ -65,7 +65,7 @@ async def report_period(
     if as_json:
         typer.echo(json.dumps({"period": period, "by": by, "weights": weights, "groups": lines}, ensure_ascii=False))
         return
-    names = ("rank", "name", "score", "coverage", "reach", "confirm", "median", "doors", "tasks", "cause")
+    names = ("rank", "name", "score", "coverage", "reach", "confirm", "median", "doors", "tasks", "effect", "cause")
     table = Table(*names, title=f"{period} · {by}{' · 演练 / drills' if drills else ''}")
     for line in lines:
         table.add_row(*("–" if line[name] in (None, "") else str(line[name]) for name in names))
@@ -106,29 +106,35 @@ def verdict_words(found: Verdict) -> str:
 
 @report.command("compare")
 @asynchronous
-async def report_compare(as_json: AsJson = False) -> None:
-    """演练评估 / the last drill beside the drill before it and the last real warning."""
-    query = (
-        "SELECT id, uid, headline, drill FROM warning WHERE released_at IS NOT NULL AND kind <> 'cancel' AND drill IS {what} "
-        "ORDER BY id DESC LIMIT {most}"
-    )
-    lines = []
+async def report_compare(
+    drill: Annotated[str, typer.Option("--list", help="drills of this list alone")] = "", as_json: AsJson = False
+) -> None:
+    """演练评估 / the last drill beside the drill before it and the last real warning of its kind."""
     async with open_store() as (settings, store, _), store.read() as conn:
         weights = {str(name): weight for name, weight in settings.weights.items()}
-        drills = (await conn.execute(text(query.format(what="NOT NULL", most=2)))).all()
-        real = (await conn.execute(text(query.format(what="NULL", most=1)))).all()
-        for kind, row in [*(("drill", row) for row in drills), *(("real", row) for row in real)]:
-            groups = await period_sums(conn, "all", 0, 2**62, only=row.id)
-            one = groups[0] if groups else Sums("")
-            lines.append({"kind": kind, "warning": row.uid, "headline": row.headline} | line_of(one, weights))
+        found = await compare_drills(conn, drill or None)
+    if not found:
+        fail("there was no drill yet" + (f" with the list {drill}" if drill else ""))
+    lines = [line_of(one.sums, weights) | {"kind": one.kind, "name": one.name, "warnings": one.warnings} for one in found]
+    first = lines[0]
+    for line in lines:
+        rates = ("coverage", "confirm", "doors", "tasks", "median")
+        line["better"] = {name: gain(name, first[name], line[name]) for name in rates} if line is not first else {}
     if as_json:
         typer.echo(json.dumps({"compared": lines}, ensure_ascii=False))
         return
-    names = ("kind", "headline", "score", "coverage", "confirm", "median", "doors", "tasks")
+    names = ("kind", "name", "score", "coverage", "confirm", "median", "doors", "tasks")
     table = Table(*names)
     for line in lines:
         table.add_row(*("–" if line[name] is None else str(line[name]) for name in names))
     out.print(table)
+
+
+def gain(name: str, now: float | None, then: float | None) -> float | None:
+    """By how much the last drill did better; for the time, by how many seconds it was faster. None where one has no figure."""
+    if now is None or then is None:
+        return None
+    return round(then - now if name == "median" else now - then, 4)
 
 
 @report.command("suggest")

@@ -20,7 +20,7 @@ from warnhub.monitor.summary import Funnel, Part
 STAGES = ("total", "accepted", "delivered", "read", "confirmed", "failed", "unknown", "suppressed", "stopped", "remaining")
 """Each is defined by the message `define.<stage>`."""
 
-RATES = ("coverage", "reach", "confirm", "median", "doors", "tasks")
+RATES = ("coverage", "reach", "confirm", "median", "doors", "tasks", "effect")
 """The indicators a county is judged by; defined in `warnhub.response.figures`."""
 
 FUNNEL = ("total", "accepted", "delivered", "confirmed", "failed", "unknown")
@@ -40,7 +40,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """The columns of each table, in their order."""
 
-SHARES = frozenset(("coverage", "reach", "confirm", "doors", "tasks"))
+SHARES = frozenset(("coverage", "reach", "confirm", "doors", "tasks", "effect"))
 SECONDS = frozenset(("median", "first", "p50", "p95", "p100"))
 PERIOD = re.compile(r"(\d{4})(?:Q([1-4]))?", re.ASCII)
 

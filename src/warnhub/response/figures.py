@@ -1,7 +1,7 @@
 """The figures a county is judged by: of one warning, and of a quarter or a year by township, agency and channel.
 
 Every figure is made from the ledger's rows when it is asked for; its definition stands in `DEFINITIONS` and beside it on the
-page. Drills are never counted with the real thing.
+page. Drills are never counted with the real thing: how they went is an indicator of its own.
 """
 
 import statistics
@@ -22,9 +22,16 @@ DEFINITIONS = {
     "median": ("时效＝发布到本人首次确认的中位数（秒）", "time = median seconds from release to a person's first confirmation"),
     "doors": ("敲门率＝见到、转移或写明原因的户 ÷ 户", "doors = reached, moved or explained ÷ households"),
     "tasks": ("任务率＝没有超时的任务 ÷ 任务", "tasks = tasks never late ÷ tasks"),
+    "effect": (
+        "演练成效＝同期演练中叫应率、敲门率、任务率的平均",
+        "drill effect = the mean of confirmation, doors and tasks in the drills of the same time",
+    ),
 }
-WEIGHTS = {"coverage": 0.25, "confirm": 0.35, "median": 0.15, "doors": 0.15, "tasks": 0.10}
+WEIGHTS = {"coverage": 0.25, "confirm": 0.35, "median": 0.15, "doors": 0.15, "tasks": 0.10, "effect": 0.10}
 """What each indicator counts for in a ranking, unless the county says otherwise."""
+
+PRACTISED = ("confirm", "doors", "tasks")
+"""What a drill is judged by: what people did."""
 
 SLOWEST = 1_800.0
 """Seconds at which the time counts nothing any more; at 0 s it counts whole."""
@@ -47,6 +54,7 @@ class Sums:
     closed: int = 0
     tasks: int = 0
     overdue: int = 0
+    effect: float | None = None
     seconds: list[float] = field(default_factory=list)
     causes: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -59,7 +67,14 @@ class Sums:
             "median": statistics.median(self.seconds) if self.seconds else None,
             "doors": share(self.closed, self.doors),
             "tasks": share(self.tasks - self.overdue, self.tasks),
+            "effect": self.effect,
         }
+
+    def practised(self) -> float | None:
+        """How drills went, of sums that are of drills."""
+        rates = self.rates()
+        known = [rate for name in PRACTISED if (rate := rates[name]) is not None]
+        return sum(known) / len(known) if known else None
 
     def score(self, weights: Mapping[str, float]) -> float | None:
         """0 to 100: the weighted mean of those indicators there are; None where there are none."""
@@ -155,12 +170,14 @@ async def warning_sums(conn: AsyncConnection, warning: int) -> Sums:
 
 
 async def period_sums(
-    conn: AsyncConnection, by: str, since: int, until: int, only: int | None = None, drill: bool = False
+    conn: AsyncConnection, by: str, since: int, until: int, only: int | tuple[int, ...] | None = None, drill: bool = False
 ) -> list[Sums]:
-    """The sums of warnings released in a time, by `town`, `agency`, `channel` or `all`; an all-clear is no warning."""
-    own = "AND w.id = :only" if only is not None else f"AND w.drill IS {'NOT ' if drill else ''}NULL"
+    """The sums of warnings released in a time, by `town`, `agency`, `channel` or `all`; an all-clear is no warning. `only`: of
+    these warnings, drills or not."""
+    named = ", ".join(str(int(one)) for one in (only if isinstance(only, tuple) else (only,)) if one is not None)
+    own = f"AND w.id IN ({named})" if named else f"AND w.drill IS {'NOT ' if drill else ''}NULL"
     where = f"w.released_at >= :since AND w.released_at < :until AND w.kind <> 'cancel' {own}"
-    bind: dict[str, Any] = {"since": since, "until": until} | ({"only": only} if only is not None else {})
+    bind: dict[str, Any] = {"since": since, "until": until}
     groups: dict[str, Sums] = {}
 
     def group(name: str) -> Sums:
@@ -173,6 +190,10 @@ async def period_sums(
         await add_answers(conn, group, by, where, bind)
         await add_work(conn, group, by, where, bind)
     await add_causes(conn, group, by, where, bind)
+    if only is None and not drill and by != "channel":
+        for practice in await period_sums(conn, by, since, until, drill=True):
+            if practice.name in groups:
+                groups[practice.name].effect = practice.practised()
     return sorted(groups.values(), key=lambda one: one.name)
 
 

@@ -20,7 +20,7 @@ from warnhub.store.ground import household, shelter
 WEIGHTS = {"point": 40, "river": 20, "disabled": 16, "alone": 12, "old": 8, "children": 6}
 """What puts a household further up the list: each thing that is so adds its weight, however many people it is said of."""
 
-HOUSEHOLD = ("id", "ref", "area_id", "head", "place", "phone", "people", "needs", "weight", "shelter", "lon", "lat")
+HOUSEHOLD = ("id", "ref", "area_id", "head", "place", "phone", "people", "needs", "weight", "shelter", "lon", "lat", "digest")
 SHELTER = ("id", "ref", "name", "area_id", "capacity", "way", "keeper", "lon", "lat")
 
 
@@ -58,8 +58,20 @@ class Shelter(NamedTuple):
     lat: float | None = None
 
 
+def digest_home(keys: KeyRing, home: Household) -> bytes:
+    """A keyed digest of all that is said of a household: what is sealed cannot be compared, for it is sealed anew each time."""
+    said = list(home._replace(needs=dict(home.needs)))
+    return keys.blind("household", orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode())
+
+
 async def save_households(tx: Tx, keys: KeyRing, given: Sequence[Household]) -> Saved:
-    """Add or change households by ref, each ref once; one that was gone is back."""
+    """Add or change households by ref, each ref once; one that was gone is back, and one that is as it was is left alone."""
+    digests = {home.ref: digest_home(keys, home) for home in given}
+    query = select(household.c.ref, household.c.digest).where(
+        among(tx.conn, household.c.ref, list(digests)), household.c.gone_at.is_(None), household.c.digest.is_not(None)
+    )
+    same = {ref for ref, digest in await tx.conn.execute(query) if bytes(digest) == digests[ref]}
+    given = [home for home in given if home.ref not in same]
     rows = [
         (
             home.ref,
@@ -73,10 +85,11 @@ async def save_households(tx: Tx, keys: KeyRing, given: Sequence[Household]) -> 
             home.shelter or None,
             home.lon,
             home.lat,
+            digests[home.ref],
         )
         for home in given
     ]
-    return await save_rows(tx, household, HOUSEHOLD, rows)
+    return (await save_rows(tx, household, HOUSEHOLD, rows)).plus(Saved(0, 0, len(same)))
 
 
 async def save_shelters(tx: Tx, given: Sequence[Shelter]) -> Saved:
