@@ -219,6 +219,8 @@ async def test_five_minutes_without_a_line_lose_and_double_nothing(browse: Opene
     await picture(page, "doors-360", whole=False)
     doors = list(await worker.states())
     await page.context.set_offline(True)
+    assert not await page.evaluate("navigator.onLine"), "the line is cut, not the script's idea of it"
+    begun = await page.evaluate("Date.now()")
     wanted = {}
     for number, door in enumerate(doors):
         choice = ("reached", "moved", "absent", "refused", "help")[number % 5]
@@ -232,6 +234,8 @@ async def test_five_minutes_without_a_line_lose_and_double_nothing(browse: Opene
             wanted[door] = "reached"
         if number % 20 == 10:
             await page.clock.run_for(30_000)
+    assert await page.evaluate("Date.now()") - begun >= 5 * 60_000
+    assert await page.evaluate("fetch('doors/knocks', {method: 'POST'}).then(() => 'answered', () => 'no line')") == "no line"
     assert await worker.number_of_knocks() == 0
     waiting = HOMES + 5 + 10
     assert f"{waiting} 条待发送" in str(await page.inner_text("#sum"))
