@@ -41,8 +41,13 @@ async def corners(hub: Hub, code: str) -> str:
 
 
 async def begin(page: Page, lang: str = "zh") -> None:
-    """The form, filled in but for the place."""
+    """An officer at the form."""
     await enter(page, "wang", lang)
+    await start_draft(page)
+
+
+async def start_draft(page: Page) -> None:
+    """The form, filled in but for the place."""
     await page.goto("/console/compose")
     await page.locator("select[name=hazard]").select_option("11B03")
     await page.locator("input[name=level][value=orange]").check()

@@ -1,6 +1,5 @@
 """What an officer does at night, in a real browser, in both languages: from the first page to the end of the act."""
 
-import asyncio
 import re
 
 import pytest
@@ -58,42 +57,6 @@ async def test_paused_resumed_and_sent_again(browse: Opener, hub: Hub, warnings:
     told = "SELECT count(DISTINCT d.recipient_id) FROM wave v JOIN delivery d ON d.wave_id = v.id WHERE v.cause = 'resend'"
     assert 0 < await count(hub, told) <= 42
     await expect(page.locator(".events .resent")).to_have_count(1)
-
-
-async def test_from_login_to_an_agreed_release_in_four_clicks(browse: Opener, hub: Hub, warnings: dict[str, str]) -> None:
-    page, clicks = await browse(), 0
-    started = asyncio.get_running_loop().time()
-    await enter(page, "wang")
-    clicks += 1
-    for step in (
-        page.locator(f'.entry.wait a.button[href$="{warnings["pending"]}"]'),
-        page.locator(f'a[href$="{warnings["pending"]}/release"]'),
-    ):
-        await step.click()
-        clicks += 1
-    await page.locator("input[name=checked]").press("Space")
-    await page.locator("main button.big").click()
-    clicks += 1
-    await page.get_by_text("您已同意").wait_for()
-    assert clicks <= 4
-    assert asyncio.get_running_loop().time() - started < 30
-    assert (
-        await count(
-            hub, "SELECT count(*) FROM approval a JOIN warning w ON w.id = a.warning_id WHERE w.uid = :u", u=warnings["pending"]
-        )
-        == 1
-    )
-
-
-async def test_from_a_silent_village_to_its_call_list_in_two_clicks(browse: Opener, warnings: dict[str, str]) -> None:
-    page = await browse()
-    await enter(page, "wang")
-    village = page.locator(".silents a").first
-    name = (await village.inner_text()).split()[0]
-    await village.click()
-    assert name[:2] in await page.locator("#asked h2").inner_text()
-    await page.locator("#asked").get_by_role("link", name="电话叫应").first.click()
-    await page.get_by_role("button", name="记为已叫应").wait_for()
 
 
 @pytest.mark.parametrize(("lang", "width"), [("zh", 1440), ("en", 360)])

@@ -11,6 +11,7 @@ from warnhub.monitor.selfcheck import Health, read_health
 from warnhub.monitor.summary import Funnel, Summary
 from warnhub.plan.assess import DRILLED
 from warnhub.store.answers import Village, silent_villages
+from warnhub.store.holds import find_hold
 from warnhub.store.overview import (
     Approval,
     Incident,
@@ -21,6 +22,7 @@ from warnhub.store.overview import (
     open_warnings,
 )
 from warnhub.store.pauses import Pause, find_pause
+from warnhub.store.proposals import list_proposals
 from warnhub.store.warnings import Warning, warning_alert
 
 FRESH = 1.5
@@ -39,6 +41,10 @@ class Entry:
     reasons: list[str] = field(default_factory=list)
     approvals: list[Approval] = field(default_factory=list)
     drill: bool = False
+    held: bool = False
+    """Whether a person has to say first what is made of it."""
+    listless: bool = False
+    """Whether it is a drill that has no list yet."""
     silent: list[Village] = field(default_factory=list)
     left: float | None = 0.0
     pause: Pause | None = None
@@ -67,6 +73,8 @@ class Board:
     notices: list[str]
     health: Health | None = None
     lines: list[Line] = field(default_factory=list)
+    proposals: list[Any] = field(default_factory=list)
+    """What rules or people on the ground propose and nobody has decided about."""
 
     @property
     def waiting(self) -> int:
@@ -108,12 +116,15 @@ class Boards:
                 alert = await warning_alert(conn, warning)
                 reasons, approvals = await held_reasons(conn, warning.id), await list_approvals(conn, warning.id)
                 drill = alert.status in DRILLED
-                pending.append(Entry(warning, names[warning.agency_id], None, reasons, approvals, drill))
+                held = await find_hold(conn, warning) is not None
+                listless = drill and warning.drill is None and await self.hub.desk.drill_list(conn, alert) is None
+                pending.append(Entry(warning, names[warning.agency_id], None, reasons, approvals, drill, held, listless))
+            proposals = [one for one in await list_proposals(conn, SILENT) if one.state == "open"]
             incidents = await list_incidents(conn)
             health = await read_health(conn, found, await self.hub.store.now(conn))
         living = [await self.read_living(one, names[one.agency_id]) for one in found if one.state != "pending"]
         kept = [entry for entry in living if entry.summary]
-        return Board(pending, kept, incidents, self.hub.notices, health, self.read_lines(kept, incidents, health))
+        return Board(pending, kept, incidents, self.hub.notices, health, self.read_lines(kept, incidents, health), proposals)
 
     async def read_living(self, warning: Warning, agency: str) -> Entry:
         """One that lives."""

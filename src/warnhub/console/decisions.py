@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -11,7 +12,8 @@ from warnhub.console.scene import Scene
 from warnhub.console.strings import say
 from warnhub.console.visit import Visit
 from warnhub.port import Speaks
-from warnhub.store.overview import list_approvals
+from warnhub.store import tables
+from warnhub.store.overview import held_reasons, list_approvals
 
 FITTING = {"release": "pending", "reject": "pending", "cancel": "released"}
 
@@ -54,6 +56,8 @@ async def will_release(visit: Visit, scene: Scene) -> dict[str, Any]:
     async with visit.hub.store.read() as conn:
         checks = await run_checks(visit, conn, scene, forecast)
         replaced = await replaced_by(visit, conn, scene)
+        reasons = await held_reasons(conn, warning.id)
+        problems = await conn.scalar(select(tables.alert.c.problems).where(tables.alert.c.id == warning.alert_id))
         sheet = await visit.console.atlas.draw(conn, scene.alert)
     need = max(1, warning.approvals)
     last = len(approvals) + 1 >= need
@@ -80,7 +84,9 @@ async def will_release(visit: Visit, scene: Scene) -> dict[str, Any]:
         "scene": scene,
         "alert": scene.alert,
         "previews": await preview_words(visit, scene),
-        "problems": [],
+        "problems": problems,
+        "reasons": reasons,
+        "agreed": approvals,
         "speaks": any(isinstance(provider.adapter, Speaks) for provider in visit.hub.providers.values()),
         "currency": visit.hub.settings.county.currency,
     }
