@@ -137,7 +137,7 @@ async def test_what_is_left_out_of_the_tour_is_no_page(stage: tuple[str, dict[st
         assert nonce
         await client.post("/console/login", data={"name": "boss", "password": PASSWORD, "nonce": nonce[1]})
         for path in EXCLUDED:
-            address = path.replace("{uid}", given["over"]).replace("{kind}", "csv").replace("{quarter}", "2026Q2")
+            address = path.replace("{uid}", given["over"]).replace("{kind}", "csv").replace("{period}", "2026Q2")
             address = re.sub(r"{\w+}", "1", address)
             whole = address if path.startswith("/a/") else f"/console{address}"
             async with client.stream("GET", whole) as answer:

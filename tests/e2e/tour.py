@@ -31,7 +31,7 @@ class Stop:
         bare = self.path.partition("?")[0]
         given = re.sub(r"{(\w+)}", r"=\1", bare)
         pattern = "".join(
-            ".+" if ":path" in part else r"(=\w+|\d{4}Q\d)" if part.startswith("{") else re.escape(part)
+            ".+" if ":path" in part else r"(=\w+|\d{4}(Q\d)?)" if part.startswith("{") else re.escape(part)
             for part in re.split(r"({[^}]+})", route)
             if part
         )
@@ -48,7 +48,8 @@ EXCLUDED = {
     "/warnings/{uid}/photos/{proof}": "a photograph, shown inside the page of a person; test_proofs looks at it",
     "/warnings/{uid}/speech": "a recording, played inside the page of a warning",
     "/reports/warnings/{uid}/export/{kind}": "a report as a file",
-    "/reports/quarters/{quarter}/export/{kind}": "a report as a file",
+    "/reports/quarters/{period}/export/{kind}": "a report as a file",
+    "/reports/years/{period}/export/{kind}": "a report as a file",
     "/a/doors.js": "the door list's script: a file, not a page",
     "/a/worker.js": "the door list's worker: a file, not a page",
 }
@@ -111,6 +112,7 @@ STOPS = (
     Stop("reports", "/reports"),
     Stop("report-warning", "/reports/warnings/{living}"),
     Stop("report-quarter", "/reports/quarters/2026Q2"),
+    Stop("report-year", "/reports/years/2026"),
     Stop("report-year", "/reports/years/2026"),
     Stop("me", "/me"),
     Stop("agency", "/mine", "rain"),

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from warnhub.console import figures
 from warnhub.console.relief import find_named
+from warnhub.console.scene import channel_name
 from warnhub.console.sheets import Act, Cell, Field, Sheet, Table, Tile, number, show
 from warnhub.console.strings import say
 from warnhub.console.visit import Visit
@@ -59,7 +60,7 @@ def group_name(one: Any, lang: str) -> str:
     if one.kind == "role":
         return Role(one.name).name_in(lang)
     if one.kind == "channel":
-        return f"{say('col.channel', lang)} {one.name}"
+        return channel_name(one.name, lambda key: say(key, lang))
     return one.name or say("marks.everybody", lang)
 
 

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.channels import Provider
 from warnhub.monitor.summary import Summary
-from warnhub.port import Bulk
 
 SAMPLE = 30_000
 """Deliveries read for one picture: beyond that every n-th batch stands for the others, and the page says so."""
@@ -20,17 +19,10 @@ STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_60
 
 
 def seconds_left(summary: Summary, providers: Mapping[str, Provider]) -> float | None:
-    """How long what remains takes at the providers' rates, the slowest counting; 0 if nothing does, None if nobody can."""
-    slowest = 0.0
-    for part in summary.providers:
-        if not part.funnel.remaining:
-            continue
-        provider = providers.get(part.key)
-        if provider is None or provider.settings.rate <= 0:
-            return None
-        most = type(provider.adapter).most if isinstance(provider.adapter, Bulk) else 1
-        slowest = max(slowest, part.funnel.remaining / (provider.settings.rate * most))
-    return slowest
+    """How long what remains takes, by the one outlook there is; 0 if nothing does, None if nobody can carry some of it."""
+    waiting = [part.key for part in summary.providers if part.funnel.remaining]
+    able = all(name in providers and providers[name].settings.rate > 0 for name in waiting)
+    return (summary.eta.seconds if summary.eta else 0.0) if able else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from warnhub.console.sheets import Act, Cell, Field, Sheet, Table, Tile, show
 from warnhub.console.strings import say
 from warnhub.console.visit import Visit
 from warnhub.store.audits import hold_audit
-from warnhub.store.rosters import FIRST, Gap, Planned, duty_people, find_gaps, hand_over, list_shifts
+from warnhub.store.rosters import FIRST, Gap, Planned, duty_names, duty_people, find_gaps, hand_over, list_shifts
 
 DAY = 24 * 3_600_000
 AHEAD = 7 * DAY
@@ -21,13 +21,13 @@ async def show_roster(visit: Visit, trouble: str = "", status: int = 200) -> Res
     async with visit.hub.store.read() as conn:
         now = await visit.hub.store.now(conn)
         shifts = await list_shifts(conn, now, now + AHEAD)
-        people = sorted(await duty_people(conn))
+        people = sorted((await duty_names(conn)).items(), key=lambda one: one[1])
     gaps, current = find_gaps(shifts, now, now + AHEAD), [one for one in shifts if one.start <= now]
     sheet = Sheet(say("roster.title", lang), lead=say("roster.lead", lang), trouble=trouble)
     sheet.tiles = roster_tiles(current, gaps, now, lang)
     sheet.tables = [gap_table(visit, gaps, now), shift_table(visit, shifts, now)]
     if visit.may("duty"):
-        names = {ref: ref for ref in people[:500]}
+        names = {ref: f"{name} ({ref})" for ref, name in people[:500]}
         for one in current:
             fields = [Field("shift", value=str(one.id)), Field("person", say("roster.next", lang), options=names, needed=True)]
             label = say("roster.hand_over", lang, name=one.name, place=one.place)

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from sqlalchemy import text
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -218,7 +219,18 @@ async def show_tasks(visit: Visit) -> Response:
 
 async def ask_done(visit: Visit, trouble: str = "", status: int = 200) -> Response:
     """An officer notes what somebody has reported by telephone."""
+    given = visit.argument("id")
+    query = text(
+        "SELECT k.title, k.due_at, t.name AS town, o.name AS owner FROM assignment k LEFT JOIN area t ON t.id = k.town_id "
+        "LEFT JOIN recipient o ON o.id = k.owner_id WHERE k.id = :id"
+    )
+    async with visit.hub.store.read() as conn:
+        row = (await conn.execute(query, {"id": int(given) if given.isdecimal() and len(given) < 19 else 0})).first()
+    if row is None:
+        raise HTTPException(404, "there is no such task")
     sheet = Sheet(say("task.note", visit.lang), ("/runs", say("run.title", visit.lang)), trouble=trouble)
+    due = say("task.until", visit.lang, at=moment(visit, row.due_at))
+    sheet.lead = " · ".join(part for part in (row.title, row.town, row.owner, due) if part)
     fields = [Field("said", say("task.said", visit.lang), needed=True)]
     sheet.acts = [Act(say("task.button", visit.lang), f"/tasks/{visit.argument('id')}", fields, kind="primary")]
     return show(visit, sheet, status)

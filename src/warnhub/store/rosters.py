@@ -103,6 +103,16 @@ async def duty_people(conn: AsyncConnection) -> dict[str, int]:
     return {str(row.ref): int(row.id) for row in rows}
 
 
+async def duty_names(conn: AsyncConnection) -> dict[str, str]:
+    """Ref → name of the same people."""
+    ids = await duty_people(conn)
+    rows = await conn.execute(
+        text("SELECT id, name FROM recipient WHERE gone_at IS NULL AND role NOT IN ('resident', 'speaker')")
+    )
+    names = {int(row.id): str(row.name) for row in rows}
+    return {ref: names.get(id, ref) for ref, id in ids.items()}
+
+
 async def save_shifts(tx: Tx, shifts: Sequence[Shift]) -> Saved:
     """Add or change shifts, known by desk, person and start."""
     rows = {(one.desk, one.person, one.start): (one.desk, one.person, one.rank, one.start, one.end) for one in shifts}
