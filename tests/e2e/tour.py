@@ -45,6 +45,7 @@ EXCLUDED = {
     "/stream": "live parts of the first page: events, not a page",
     "/wall/stream": "live parts of the wall: events, not a page",
     "/warnings/{uid}/stream": "live parts of a warning: events, not a page",
+    "/warnings/{uid}/attachments/{number}": "a file that came with an alert, as it came",
     "/warnings/{uid}/photos/{proof}": "a photograph, shown inside the page of a person; test_proofs looks at it",
     "/warnings/{uid}/speech": "a recording, played inside the page of a warning",
     "/reports/warnings/{uid}/export/{kind}": "a report as a file",

@@ -12,6 +12,7 @@ from warnhub.console.scene import Scene
 from warnhub.console.strings import say
 from warnhub.console.visit import Visit
 from warnhub.port import Speaks
+from warnhub.publish.attached import list_attached
 from warnhub.store import tables
 from warnhub.store.overview import held_reasons, list_approvals
 
@@ -85,6 +86,7 @@ async def will_release(visit: Visit, scene: Scene) -> dict[str, Any]:
         "alert": scene.alert,
         "previews": await preview_words(visit, scene),
         "problems": problems,
+        "attached": list_attached(scene.alert),
         "reasons": reasons,
         "agreed": approvals,
         "speaks": any(isinstance(provider.adapter, Speaks) for provider in visit.hub.providers.values()),
