@@ -2,7 +2,9 @@
 
 A line of JSON on standard input says whereto and how: `{"port", "path", "headers", "at_once", "bodies"}`, the bodies as base64;
 a line on standard output says how it went: `{"seconds", "times", "answers"}`, seconds of each POST and what was answered to it.
-Beside the desk, on its loop, a client measures itself: httpx's pool lets one of eight wait until the others are through.
+Each connection is open, and has been answered, before the clock runs: uvloop takes one new connection a turn, so that eight at
+once wait for each other's turns. Beside the desk, on its loop, a client would measure itself: httpx's pool lets one of eight
+wait until the others are through.
 """
 
 import base64
@@ -17,9 +19,19 @@ from pathlib import Path
 from typing import Any
 
 
-def post_each(asked: Mapping[str, Any], bodies: Sequence[bytes], first: int, times: list[float], answers: list[Any]) -> None:
-    """One agency: its share of the bodies, from the `first` on."""
+def post_each(
+    asked: Mapping[str, Any],
+    bodies: Sequence[bytes],
+    first: int,
+    ready: threading.Barrier,
+    times: list[float],
+    answers: list[Any],
+) -> None:
+    """One agency: its share of the bodies, from the `first` on, when all are ready."""
     connection = http.client.HTTPConnection("127.0.0.1", asked["port"], timeout=60)
+    connection.request("GET", "/healthz")
+    connection.getresponse().read()
+    ready.wait(60)
     for number in range(first, len(bodies), asked["at_once"]):
         start = time.perf_counter()
         connection.request("POST", asked["path"], bodies[number], asked["headers"])
@@ -35,12 +47,15 @@ def post_bodies(asked: Mapping[str, Any]) -> dict[str, Any]:
     bodies = [base64.b64decode(body) for body in asked["bodies"]]
     times: list[float] = [0.0] * len(bodies)
     answers: list[Any] = [None] * len(bodies)
+    ready = threading.Barrier(asked["at_once"] + 1)
     agencies = [
-        threading.Thread(target=post_each, args=(asked, bodies, first, times, answers)) for first in range(asked["at_once"])
+        threading.Thread(target=post_each, args=(asked, bodies, first, ready, times, answers))
+        for first in range(asked["at_once"])
     ]
-    start = time.perf_counter()
     for one in agencies:
         one.start()
+    ready.wait(60)
+    start = time.perf_counter()
     for one in agencies:
         one.join()
     return {"seconds": time.perf_counter() - start, "times": times, "answers": answers}
