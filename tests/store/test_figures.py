@@ -196,3 +196,48 @@ async def test_what_is_learnt_is_only_suggested_and_decided_once_by_a_person(cou
         assert (await verify_audit(conn))[1] is None
         kept = await conn.scalar(text("SELECT actor FROM suggestion WHERE state = 'accepted'"))
     assert kept == "user:a"
+
+
+async def test_the_channel_and_the_hour_that_bring_answers_are_suggested(county: County) -> None:
+    """Twelve gridworkers told by two channels answer from one of them; of later rounds most answer at eight in the morning."""
+    warning = await county.plan(await county.warn(level=Level.RED))
+    waves = {
+        row.channel: row.id for row in await county.rows("SELECT channel, id FROM wave WHERE channel IN ('sms', 'wechat')")
+    }
+    async with county.store.write() as tx:
+        for channel, wave in waves.items():
+            number = (wave + 90) * 1_000_000
+            batch = {"id": number, "v": wave, "w": warning.id, "c": channel}
+            await tx.conn.execute(
+                text(
+                    "INSERT INTO batch (id, wave_id, warning_id, channel, round, provider, role, town_id, lane, rank, size, "
+                    "open, state, attempt, due_at, ready_at) "
+                    "VALUES (:id, :v, :w, :c, 1, 'x', 'gridworker', 1, 1, 1, 12, 0, 2, 1, 0, 0)"
+                ),
+                batch,
+            )
+            rows = [{"b": number, "r": 70_000 + n, "v": wave} for n in range(12)]
+            await tx.conn.execute(
+                text("INSERT INTO delivery (batch_id, recipient_id, wave_id, address_id, state) VALUES (:b, :r, :v, 1, 60)"),
+                rows,
+            )
+        later = {"w": warning.id, "v": 0, "human": True}
+        again = await tx.conn.scalar(
+            text("INSERT INTO wave (warning_id, round, channel, cause, at) VALUES (:w, 2, 'sms', 'repeat', 0) RETURNING id"),
+            {"w": warning.id},
+        )
+        acks = [later | {"v": waves["wechat"], "r": 70_000 + n, "at": 1} for n in range(9)]
+        acks += [later | {"v": again, "r": 71_000 + n, "at": 8 * 60 * MINUTE + n} for n in range(25)]
+        acks += [later | {"v": again, "r": 72_000 + n, "at": 15 * 60 * MINUTE + n} for n in range(5)]
+        await tx.conn.execute(
+            text(
+                "INSERT INTO ack (warning_id, recipient_id, wave_id, evidence, human, at) "
+                "VALUES (:w, :r, :v, 'human', :human, :at)"
+            ),
+            acks,
+        )
+    found = await kinds(county)
+    (order,) = found["channel_order"]
+    assert order["role"] == "gridworker"
+    assert [(one["channel"], one["share"], one["told"]) for one in order["order"]] == [("wechat", 0.75, 12), ("sms", 0.0, 12)]
+    assert found["best_hour"] == [{"hour_utc": 8, "n": 25}]
