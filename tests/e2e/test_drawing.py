@@ -222,6 +222,8 @@ async def test_an_upgrade_takes_the_place_of_another_agencys_warning(base: str, 
     assert await state_of(hub, old) == "released", "nothing changes before the release"
     await let_go(hub, uid, "zhao", "li")
     assert (await state_of(hub, uid), await state_of(hub, old)) == ("released", "superseded")
+    written = "SELECT count(*) FROM audit WHERE action = 'warning.composed' AND subject = :u AND actor = 'user:wang'"
+    assert await count(hub, written, u=uid) == 1
     row = "SELECT count(*) FROM audit WHERE action = 'warning.superseded' AND subject = :u AND actor = 'user:li'"
     assert await count(hub, row, u=old) == 1
     left = "SELECT count(*) FROM batch b JOIN warning w ON w.id = b.warning_id WHERE w.uid = :u AND b.state IN (0, 1)"

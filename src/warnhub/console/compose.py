@@ -39,6 +39,7 @@ from warnhub.plan.actions import long_guide
 from warnhub.plan.holding import SPLIT
 from warnhub.store.agencies import COUNTY, read_agency
 from warnhub.store.alerts import make_uid
+from warnhub.store.audits import add_audit
 from warnhub.store.warnings import LIVING, Warning, find_warning, warning_alert
 
 RANKS = {"red": "I级/特别严重", "orange": "II级/严重", "yellow": "III级/较重", "blue": "IV级/一般"}
@@ -334,4 +335,7 @@ async def take_draft(visit: Visit) -> Response:
         return await compose_page(visit, draft, 422, f"{where}: {first['msg']}", plot)
     verdict = Verdict(gate=Gate.ACCEPT, problems=[], alert=alert)
     received = await visit.hub.desk.receive(county, verdict, b"", "application/json", key)
+    said = {"alert": received.alert, "level": draft.level, "status": draft.status, "follows": draft.of if draft.keep else ""}
+    async with visit.hub.store.write() as tx:
+        await add_audit(tx, visit.actor, "warning.composed", received.warning or received.alert, said)
     return visit.go(f"/warnings/{received.warning}" if received.warning else "")

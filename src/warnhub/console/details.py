@@ -20,7 +20,10 @@ from warnhub.store.holds import find_hold
 from warnhub.store.overview import held_reasons, list_approvals, next_warning
 from warnhub.store.warnings import Warning
 
-SHOWN = (("sms", "resident"), ("sms", "gridworker"), ("wechat", "village_head"), ("loudspeaker", "speaker"))
+SHOWN = (
+    *(("sms", "resident"), ("sms", "gridworker"), ("wechat", "village_head"), ("push", "resident"), ("voice", "gridworker")),
+    *(("loudspeaker", "speaker"), ("loudspeaker", "display")),
+)
 
 
 @dataclass(frozen=True, slots=True)
