@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import compare, fanout, feedback, ingest, ladder, overtake, peers, simulate, voice
+from benchmarks import compare, fanout, feedback, ingest, ladder, live, overtake, pages, peers, simulate, voice
 
 NAMES = {
     "bulk": lambda argv: fanout.main("bulk", argv),
@@ -18,6 +18,8 @@ NAMES = {
     "ingest": ingest.main,
     "ladder": ladder.main,
     "voice": voice.main,
+    "console": pages.main,
+    "live": live.main,
 }
 
 

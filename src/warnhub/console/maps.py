@@ -250,9 +250,11 @@ class Atlas:
         rows = (
             await conn.execute(
                 text(
-                    "SELECT r.id, r.name, a.lon, a.lat, a.id AS spot, t.state FROM target t "
-                    "JOIN recipient r ON r.id = t.recipient_id JOIN area a ON a.id = r.area_id "
-                    f"WHERE t.warning_id = :w AND t.role = 'speaker' AND {where} AND a.lon IS NOT NULL "
+                    "SELECT r.id, r.name, a.lon, a.lat, a.id AS spot, t.state FROM (SELECT DISTINCT town_id FROM tally "
+                    "WHERE warning_id = :w AND channel = '' AND role = 'speaker') AS y "  # by index: not past everybody else
+                    "CROSS JOIN target t JOIN recipient r ON r.id = t.recipient_id JOIN area a ON a.id = r.area_id "
+                    "WHERE t.warning_id = :w AND t.town_id = y.town_id AND t.role = 'speaker' "
+                    f"AND {where} AND a.lon IS NOT NULL "
                     f"ORDER BY r.id LIMIT {MOST_SPEAKERS + 1}"
                 ),
                 {"w": warning, "p": place},

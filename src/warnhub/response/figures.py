@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from warnhub.store.losses import lost_rows
 from warnhub.store.states import FAILED_PERSON, Rank
 
 DEFINITIONS = {
@@ -165,15 +166,21 @@ async def confirm_times(conn: AsyncConnection, warning: int) -> list[Group]:
 
 async def warning_sums(conn: AsyncConnection, warning: int) -> Sums:
     """The sums of one warning."""
-    found = await period_sums(conn, "all", 0, 2**62, only=warning)
+    found = await period_sums(conn, "all", 0, 2**62, only=warning, why=False)
     return found[0] if found else Sums("")
 
 
 async def period_sums(
-    conn: AsyncConnection, by: str, since: int, until: int, only: int | tuple[int, ...] | None = None, drill: bool = False
+    conn: AsyncConnection,
+    by: str,
+    since: int,
+    until: int,
+    only: int | tuple[int, ...] | None = None,
+    drill: bool = False,
+    why: bool = True,
 ) -> list[Sums]:
     """The sums of warnings released in a time, by `town`, `agency`, `channel` or `all`; an all-clear is no warning. `only`: of
-    these warnings, drills or not."""
+    these warnings, drills or not. With `why` the reasons of what failed are counted too."""
     named = ", ".join(str(int(one)) for one in (only if isinstance(only, tuple) else (only,)) if one is not None)
     own = f"AND w.id IN ({named})" if named else f"AND w.drill IS {'NOT ' if drill else ''}NULL"
     where = f"w.released_at >= :since AND w.released_at < :until AND w.kind <> 'cancel' {own}"
@@ -189,9 +196,10 @@ async def period_sums(
         await add_people(conn, group, by, where, bind)
         await add_answers(conn, group, by, where, bind)
         await add_work(conn, group, by, where, bind)
-    await add_causes(conn, group, by, where, bind)
+    if why:
+        await add_causes(conn, group, by, where, bind)
     if only is None and not drill and by != "channel":
-        for practice in await period_sums(conn, by, since, until, drill=True):
+        for practice in await period_sums(conn, by, since, until, drill=True, why=False):
             if practice.name in groups:
                 groups[practice.name].effect = practice.practised()
     return sorted(groups.values(), key=lambda one: one.name)
@@ -273,9 +281,9 @@ async def add_causes(conn: AsyncConnection, group: Any, by: str, where: str, bin
     """Why messages failed."""
     rows = await conn.execute(
         text(
-            f"SELECT {label(by)} AS name, d.reason, count(*) AS n FROM batch y JOIN delivery d ON d.batch_id = y.id "
-            "JOIN warning w ON w.id = y.warning_id JOIN agency g ON g.id = w.agency_id JOIN area t ON t.id = y.town_id "
-            f"WHERE d.reason IS NOT NULL AND {where} GROUP BY 1, d.reason"
+            f"SELECT {label(by)} AS name, d.reason, count(*) AS n FROM warning w JOIN wave v ON v.warning_id = w.id "
+            f"CROSS JOIN {lost_rows(conn)} JOIN batch y ON y.id = d.batch_id JOIN agency g ON g.id = w.agency_id "
+            f"JOIN area t ON t.id = y.town_id WHERE d.wave_id = v.id AND d.reason IS NOT NULL AND {where} GROUP BY 1, d.reason"
         ),
         bind,
     )

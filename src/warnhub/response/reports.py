@@ -100,7 +100,7 @@ def time_rows(groups: Sequence[Group]) -> list[Row]:
 
 async def sums_of(conn: AsyncConnection, warning: int) -> Sums:
     """One warning's sums."""
-    found = await period_sums(conn, "all", *EVER, only=warning)
+    found = await period_sums(conn, "all", *EVER, only=warning, why=False)
     return found[0] if found else Sums("")
 
 
@@ -189,7 +189,7 @@ async def period_report(conn: AsyncConnection, period: str, zone: ZoneInfo, now:
 
 async def together(conn: AsyncConnection, begin: int, end: int, drill: bool = False) -> Sums:
     """All warnings of a time as one."""
-    found = await period_sums(conn, "all", begin, end, drill=drill)
+    found = await period_sums(conn, "all", begin, end, drill=drill, why=False)
     return found[0] if found else Sums("")
 
 

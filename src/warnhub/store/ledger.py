@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import text
 
 from warnhub.store.engine import Tx
+from warnhub.store.losses import UNSAID
 from warnhub.store.rows import pack_rows, rows_table
 from warnhub.store.states import OPEN, Rank, Stage, effective_rank, implied_rank, person_rank
 from warnhub.store.tallies import PEOPLE, Cell, Hop, add_cells, add_hops, bucket_of, move_cell
@@ -106,12 +107,17 @@ def sort_moves(
     return changed, deltas, closed, hops
 
 
+def said_reason(move: Move) -> str | None:
+    """Why it failed: what is lost has a reason always, for it is found by it."""
+    return move.reason or (UNSAID if move.state in {Rank.FAILED, Rank.UNKNOWN} else None)
+
+
 async def write_moves(tx: Tx, moves: Sequence[Move]) -> None:
     """Store the new states. An earlier provider id is kept where the move brings none."""
     source = rows_table(
         tx.conn.dialect.name == "sqlite", batch="int", recipient="int", state="int", reason="text", code="text", pid="text"
     )
-    packed = pack_rows((m.batch, m.recipient, int(m.state), m.reason, m.code, m.provider_id) for m in moves)
+    packed = pack_rows((m.batch, m.recipient, int(m.state), said_reason(m), m.code, m.provider_id) for m in moves)
     await tx.conn.execute(
         text(
             "UPDATE delivery SET state = k.state, reason = k.reason, code = k.code, "

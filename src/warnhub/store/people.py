@@ -20,14 +20,29 @@ DELIVERY = (
 
 async def list_deliveries(conn: AsyncConnection, warning: int, after: tuple[int, int], most: int) -> list[dict[str, Any]]:
     """Deliveries in the order of (batch, recipient), after that pair. Addresses by their last four characters only."""
+    last = await last_batch(conn, warning, after[0], most)
     rows = await conn.execute(
         text(
-            f"{DELIVERY} WHERE b.warning_id = :w AND (b.id > :b OR (b.id = :b AND d.recipient_id > :r)) "
+            f"{DELIVERY} WHERE b.warning_id = :w AND b.id BETWEEN :b AND :z AND (b.id > :b OR d.recipient_id > :r) "
             "ORDER BY b.id, d.recipient_id LIMIT :most"
         ),
-        {"w": warning, "b": after[0], "r": after[1], "most": most},
+        {"w": warning, "b": after[0], "z": last, "r": after[1], "most": most},
     )
     return [delivery_line(row) for row in rows]
+
+
+async def last_batch(conn: AsyncConnection, warning: int, first: int, most: int) -> int:
+    """The batch where a page of `most` deliveries ends at the latest, which begins in batch `first`."""
+    rows = await conn.execute(
+        text("SELECT id, size FROM batch WHERE warning_id = :w AND id > :b ORDER BY id LIMIT :most"),
+        {"w": warning, "b": first, "most": most},
+    )
+    last, held = first, 0
+    for row in rows:
+        last, held = int(row.id), held + int(row.size)
+        if held >= most:
+            break
+    return last
 
 
 async def list_parts(conn: AsyncConnection, warning: int, size: int = 1_000) -> list[tuple[int, int]]:
