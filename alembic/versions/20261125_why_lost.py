@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "why_lost"
-down_revision = "trace_context"
+down_revision = "forms_elsewhere"
 branch_labels = None
 depends_on = None
 
