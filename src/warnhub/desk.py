@@ -62,9 +62,16 @@ class Desk(Intake):
                 text("INSERT INTO approval (warning_id, actor, at) VALUES (:w, :a, :at) ON CONFLICT DO NOTHING"),
                 {"w": warning.id, "a": actor, "at": tx.now},
             )
-            await add_audit(tx, actor, "warning.release", uid)
             count = await tx.conn.scalar(text("SELECT count(*) FROM approval WHERE warning_id = :w"), {"w": warning.id})
-            if int(count or 0) >= max(1, warning.approvals):
+            enough = int(count or 0) >= max(1, warning.approvals)
+            said = {
+                "before": warning.state,
+                "after": LIVING if enough else warning.state,
+                "yes": count,
+                "of": warning.approvals,
+            }
+            await add_audit(tx, actor, "warning.release", uid, said)
+            if enough:
                 await self.set_free(tx, warning, await warning_alert(tx.conn, warning), actor)
                 await set_alert_state(tx, warning.alert_id, "released")
             else:
@@ -100,7 +107,11 @@ class Desk(Intake):
             await set_alert_state(tx, warning.alert_id, "pending")
             data = {"how": choice.how, "why": choice.why, "changes": changes}
             await add_event(tx, warning.id, "settled", actor, data)
-            await add_audit(tx, actor, "alert.settled", uid, data)
+            was = {"level": said.level.value, "areas": [area.model_dump(mode="json") for area in said.areas]}
+            before = {name: was.get(name) for name in changes if name in was} | {"state": "held"}
+            await add_audit(
+                tx, actor, "alert.settled", uid, data | {"before": before, "after": {**changes, "state": "pending"}}
+            )
             return await self.again(tx, warning)
 
     async def weigh(self, tx: Tx, warning: Warning, said: Alert, choice: Choice) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -166,7 +177,7 @@ class Desk(Intake):
             warning = await self.pending(tx, uid)
             await end_warning(tx, warning, "rejected", actor, {"why": why})
             await set_alert_state(tx, warning.alert_id, "ended")
-            await add_audit(tx, actor, "warning.reject", uid, {"why": why})
+            await add_audit(tx, actor, "warning.reject", uid, {"why": why, "before": warning.state, "after": "rejected"})
             return await self.again(tx, warning)
 
     async def cancel(self, uid: str, actor: str, why: str, all_clear: bool = True) -> Warning:
@@ -178,7 +189,8 @@ class Desk(Intake):
             if warning.state != LIVING:
                 raise Refusal(409, f"this warning is {warning.state}; only a released one can be cancelled")
             stopped = await end_warning(tx, warning, "cancelled", actor, {"why": why})
-            await add_audit(tx, actor, "warning.cancel", uid, {"why": why, "stopped": stopped, "all_clear": all_clear})
+            said = {"why": why, "stopped": stopped, "all_clear": all_clear, "before": warning.state, "after": "cancelled"}
+            await add_audit(tx, actor, "warning.cancel", uid, said)
             if all_clear and warning.kind != "cancel":
                 await self.clear(tx, warning, actor, why)
             return await self.again(tx, warning)

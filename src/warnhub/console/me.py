@@ -3,6 +3,8 @@
 import base64
 
 import pyotp
+import segno
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -21,6 +23,13 @@ def fresh_secret(visit: Visit) -> str:
     return base64.b32encode(material + visit.hub.keys.blind("totp2", visit.session.id)[:4]).decode().rstrip("=")
 
 
+def draw_code(uri: str) -> Markup:
+    """The address of a secret as a QR code, dark on white by day and by night, with the margin that readers want."""
+    code = segno.make(uri, micro=False, error="m")
+    drawn = code.svg_inline(border=4, dark="#000", light="#fff", svgclass="qr", lineclass=None, omitsize=True)
+    return Markup(drawn)  # noqa: S704 - paths and colours alone, by the library
+
+
 async def show_me(visit: Visit, status: int = 200, trouble: str = "", done: str = "") -> Response:
     """The page."""
     assert visit.session is not None
@@ -30,7 +39,8 @@ async def show_me(visit: Visit, status: int = 200, trouble: str = "", done: str 
     async with visit.hub.store.read() as conn:
         sessions = await list_sessions(conn, user.name, visit.now)
     shown = " ".join(secret[n : n + 4] for n in range(0, len(secret), 4))
-    return visit.page("me.html", status, secret=shown, uri=uri, sessions=sessions, trouble=trouble, done=done)
+    code = draw_code(uri) if uri else ""
+    return visit.page("me.html", status, secret=shown, uri=uri, code=code, sessions=sessions, trouble=trouble, done=done)
 
 
 async def change_me(visit: Visit) -> Response:

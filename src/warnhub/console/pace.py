@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.channels import Provider
 from warnhub.monitor.summary import Summary
+from warnhub.store.engine import run_beside
 
 SAMPLE = 30_000
 """Deliveries read for one picture: beyond that every n-th batch stands for the others, and the page says so."""
@@ -52,16 +53,12 @@ async def read_pace(conn: AsyncConnection, warning: int, start: int, planned: in
     if every > 1:
         batches = int(await conn.scalar(text("SELECT count(*) FROM batch WHERE warning_id = :w"), {"w": warning}) or 1)
         every = max(1, min(every, batches // 40 or 1))
-    rows = (
-        await conn.execute(
-            text(
-                "SELECT b.channel, (d.handed_at - :start) / 1000 AS second, count(*) AS n FROM batch b "
-                "JOIN delivery d ON d.batch_id = b.id WHERE b.warning_id = :w AND b.id % :every = 0 AND d.handed_at >= :start "
-                "GROUP BY b.channel, (d.handed_at - :start) / 1000"
-            ),
-            {"w": warning, "start": start, "every": every},
-        )
-    ).all()
+    query = (
+        "SELECT b.channel, (d.handed_at - :start) / 1000 AS second, count(*) AS n FROM batch b "
+        "JOIN delivery d ON d.batch_id = b.id WHERE b.warning_id = :w AND b.id % :every = 0 AND d.handed_at >= :start "
+        "GROUP BY b.channel, (d.handed_at - :start) / 1000"
+    )
+    rows = (await run_beside(conn, text(query), {"w": warning, "start": start, "every": every})).all()
     return make_pace([(row.channel, int(row.second), int(row.n) * every) for row in rows], start, every)
 
 

@@ -213,5 +213,6 @@ async def take_word(visit: Visit) -> Response:
     ack = Ack(0, who.recipient, Evidence.TOLD, scene.warning.id, choice, note, by=visit.actor)
     await visit.hub.acks.take(ack)
     async with visit.hub.store.write() as tx:
-        await add_audit(tx, visit.actor, "person.told", scene.warning.uid, {"person": who.ref, "choice": choice})
+        said = {"person": who.ref, "choice": choice, "before": who.state, "after": "done"}
+        await add_audit(tx, visit.actor, "person.told", scene.warning.uid, said)
     return visit.go(f"/warnings/{scene.warning.uid}#asked")

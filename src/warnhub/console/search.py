@@ -1,6 +1,8 @@
 """Search from everywhere: warnings by headline or number, people by name, the last four digits or their code, places by name or
 code, agencies."""
 
+import re
+
 from sqlalchemy import text
 from starlette.responses import Response
 
@@ -10,12 +12,16 @@ from warnhub.console.strings import say
 from warnhub.console.visit import Visit
 
 LONGEST = 60
+WHOLE = re.compile(r"(?:(?:\+|00)?86)?1\d{6}(\d{4})|\+\d{4,11}(\d{4})|0\d{5,7}(\d{4})", re.ASCII)
+"""A telephone number without its spaces: a mobile's, a foreign one, a landline's. Codes of places have other lengths."""
 
 
 async def show_search(visit: Visit) -> Response:
     """What was found."""
     lang = visit.lang
     words = " ".join(visit.request.query_params.get("q", "").split())[:LONGEST]
+    if whole := WHOLE.fullmatch(re.sub(r"[\s-]", "", words)):  # by its end: a whole number stands on no page and in no address
+        return visit.go(f"/search?q={whole[whole.lastindex or 0]}")
     sheet = Sheet(say("search", lang), lead=say("search.lead", lang))
     sheet.search = [("q", say("search", lang), words)]
     if not words:

@@ -175,7 +175,7 @@ async def move(visit: Visit) -> Response:
             await move_point(tx, one, state, note, visit.actor)
             if photo:
                 await add_photo(tx, "point", one.id, photo, note[:120], visit.actor)
-            await add_audit(tx, visit.actor, "point.move", one.ref, {"state": state, "note": note})
+            await add_audit(tx, visit.actor, "point.move", one.ref, {"before": one.state, "after": state, "note": note})
     except Step as error:
         return await show_point(visit, str(error), 409)
     return visit.go(f"/points/{one.ref}")

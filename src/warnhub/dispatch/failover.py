@@ -88,5 +88,5 @@ async def close_incident(tx: Tx, number: int, actor: str) -> str | None:
     ).first()
     if row is None:
         return None
-    await add_audit(tx, actor, "incident.close", str(number), {"provider": row.provider})
+    await add_audit(tx, actor, "incident.close", str(number), {"provider": row.provider, "before": "open", "after": "closed"})
     return str(row.provider)

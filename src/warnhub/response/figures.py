@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from warnhub.store.engine import run_beside
 from warnhub.store.losses import lost_rows
 from warnhub.store.states import FAILED_PERSON, Rank
 
@@ -37,6 +38,7 @@ PRACTISED = ("confirm", "doors", "tasks")
 SLOWEST = 1_800.0
 """Seconds at which the time counts nothing any more; at 0 s it counts whole."""
 
+EMPTY = "''"
 QUANTILES = (0.0, 0.5, 0.95, 1.0)
 
 
@@ -249,7 +251,7 @@ def count_state(one: Sums, state: int, n: int, warnings: int) -> None:
 
 async def add_answers(conn: AsyncConnection, group: Any, by: str, where: str, bind: dict[str, Any]) -> None:
     """Who was asked, and when they answered."""
-    names = {str(row.id): str(row.name) for row in await conn.execute(text("SELECT id, name FROM agency"))}
+    names = await agency_names(conn)
     rows = await conn.execute(text(f"{ASKED} AND {where}"), bind)
     for row in rows:
         one = group(row.town if by == "town" else names[row.agency_id] if by == "agency" else "")
@@ -278,14 +280,23 @@ async def add_work(conn: AsyncConnection, group: Any, by: str, where: str, bind:
 
 
 async def add_causes(conn: AsyncConnection, group: Any, by: str, where: str, bind: dict[str, Any]) -> None:
-    """Why messages failed."""
-    rows = await conn.execute(
-        text(
-            f"SELECT {label(by)} AS name, d.reason, count(*) AS n FROM warning w JOIN wave v ON v.warning_id = w.id "
-            f"CROSS JOIN {lost_rows(conn)} JOIN batch y ON y.id = d.batch_id JOIN agency g ON g.id = w.agency_id "
-            f"JOIN area t ON t.id = y.town_id WHERE d.wave_id = v.id AND d.reason IS NOT NULL AND {where} GROUP BY 1, d.reason"
-        ),
-        bind,
-    )
-    for row in rows:
-        group(row.name).causes[row.reason] += int(row.n)
+    """Why messages failed, from the index of what did; the township is the batch's, which is looked up once for all of it."""
+    lost = f"FROM warning w JOIN wave v ON v.warning_id = w.id CROSS JOIN {lost_rows(conn)} "
+    only = f"WHERE d.wave_id = v.id AND d.reason IS NOT NULL AND {where}"
+    names = {"channel": "v.channel", "agency": "w.agency_id"}
+    if by == "town":
+        query = (
+            f"SELECT t.name AS name, x.reason, sum(x.n) AS n FROM (SELECT d.batch_id, d.reason, count(*) AS n {lost} {only} "
+            "GROUP BY d.batch_id, d.reason) AS x JOIN batch y ON y.id = x.batch_id JOIN area t ON t.id = y.town_id "
+            "GROUP BY t.name, x.reason"
+        )
+    else:
+        query = f"SELECT {names.get(by, EMPTY)} AS name, d.reason, count(*) AS n {lost} {only} GROUP BY 1, d.reason"
+    agencies = await agency_names(conn) if by == "agency" else {}
+    for row in await run_beside(conn, text(query), bind):
+        group(agencies.get(row.name, row.name)).causes[row.reason] += int(row.n)
+
+
+async def agency_names(conn: AsyncConnection) -> dict[str, str]:
+    """Every agency's name."""
+    return {str(row.id): str(row.name) for row in await conn.execute(text("SELECT id, name FROM agency"))}

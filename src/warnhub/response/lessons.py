@@ -153,5 +153,5 @@ async def decide_lesson(tx: Tx, number: int, state: str, actor: str) -> bool:
         {"s": state, "a": actor, "now": tx.now, "id": number},
     )
     if result.rowcount:
-        await add_audit(tx, actor, f"suggestion.{state}", str(number))
+        await add_audit(tx, actor, f"suggestion.{state}", str(number), {"before": "open", "after": state})
     return bool(result.rowcount)

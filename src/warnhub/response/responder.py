@@ -103,7 +103,7 @@ class Responder:
         them. 404 for another's, 422 where words are asked for and none were given."""
         said = " ".join(said.split())[:500]
         async with self.store.write() as tx:
-            query = text("SELECT warning_id, owner_id, raised_id, evidence, title, key FROM assignment WHERE id = :id")
+            query = text("SELECT warning_id, owner_id, raised_id, evidence, title, key, state FROM assignment WHERE id = :id")
             row = (await tx.conn.execute(query, {"id": number})).first()
             if row is None or (recipient is not None and recipient not in {row.owner_id, row.raised_id}):
                 raise Refusal(404, "there is no such assignment of yours")
@@ -112,7 +112,7 @@ class Responder:
                 raise Refusal(422, "words are asked for", [problem])
             kept = await finish(tx, number, actor, said)
             if kept:
-                await add_audit(tx, actor, "assignment.done", row.key, {"said": said})
+                await add_audit(tx, actor, "assignment.done", row.key, {"said": said, "before": row.state, "after": "done"})
                 if row.warning_id is not None:
                     data = {"title": row.title, "text": said}
                     await add_event(tx, row.warning_id, "assignment.done", actor, data, row.owner_id)

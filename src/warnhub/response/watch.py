@@ -186,7 +186,13 @@ class Watch:
             made = await self.proposer.propose(tx, draft, actor)
             if not await decide(tx, found.id, "proposed", actor, opinion, made.id):
                 raise Refusal(409, f"this proposal is {found.state}; somebody was first")
-            await add_audit(tx, actor, "proposal.accept", uid, {"warning": made.uid, "opinion": opinion})
+            await add_audit(
+                tx,
+                actor,
+                "proposal.accept",
+                uid,
+                {"warning": made.uid, "opinion": opinion, "before": "open", "after": "proposed"},
+            )
         return made
 
     def draft(self, found: Any, say: str, advise: str, facts: list[Any], level: Level, hazard: str, drill: str | None) -> Draft:
@@ -224,7 +230,7 @@ class Watch:
                 raise Refusal(404, "there is no such proposal")
             if not await decide(tx, found.id, "dismissed", actor, opinion, None):
                 raise Refusal(409, f"this proposal is {found.state}; somebody was first")
-            await add_audit(tx, actor, "proposal.dismiss", uid, {"opinion": opinion})
+            await add_audit(tx, actor, "proposal.dismiss", uid, {"opinion": opinion, "before": "open", "after": "dismissed"})
 
     async def read_messages(self) -> int:
         """Words that came by short message and are no answer, if they speak of a danger or ask for help: of those who were told

@@ -90,11 +90,16 @@ async def add_agency(
 async def rotate_key(tx: Tx, actor: str, id: str) -> str | None:
     """A new key for an agency; the old one stops at once. None if there is no such agency."""
     key = f"whk_{secrets.token_urlsafe(32)}"
+    row = (await tx.conn.execute(text("SELECT key_tail FROM agency WHERE id = :id"), {"id": id})).first()
     result = await tx.conn.execute(
         text("UPDATE agency SET key_hash = :h, key_tail = :t WHERE id = :id"), {"h": hash_key(key), "t": key[-4:], "id": id}
     )
-    await add_audit(tx, actor, "agency.rotate", id)
-    return key if result.rowcount else None
+    if not result.rowcount:
+        return None
+    await add_audit(
+        tx, actor, "agency.rotate", id, {"before": f"••••{row.key_tail if row else ''}", "after": f"••••{key[-4:]}"}
+    )
+    return key
 
 
 async def disable_agency(tx: Tx, actor: str, id: str) -> bool:
@@ -102,7 +107,8 @@ async def disable_agency(tx: Tx, actor: str, id: str) -> bool:
     result = await tx.conn.execute(
         text("UPDATE agency SET disabled_at = :now WHERE id = :id AND disabled_at IS NULL"), {"now": tx.now, "id": id}
     )
-    await add_audit(tx, actor, "agency.disable", id)
+    if result.rowcount:
+        await add_audit(tx, actor, "agency.disable", id, {"before": "on", "after": "off"})
     return bool(result.rowcount)
 
 

@@ -94,15 +94,20 @@ class Tx:
         self.topics.add(topic)
 
     async def run_long(self, statement: Any, parameters: dict[str, Any]) -> CursorResult[Any]:
-        """A statement over many rows: beside the loop, which goes on meanwhile."""
-        if isinstance(self.conn, Inline):
-            return await finish(self.conn.sync, statement, parameters)
-        result: CursorResult[Any] = await self.conn.execute(statement, parameters)
-        return result
+        """A statement over many rows."""
+        return await run_beside(self.conn, statement, parameters)
 
     def wake(self, topic: str) -> None:
         """Tell those who wait on `topic` after the commit; nothing is lost if nobody hears."""
         self.topics.add(topic)
+
+
+async def run_beside(conn: AsyncConnection, statement: Any, parameters: dict[str, Any]) -> CursorResult[Any]:
+    """A statement or question over many rows: beside the loop, which goes on meanwhile."""
+    if isinstance(conn, Inline):
+        return await finish(conn.sync, statement, parameters)
+    result: CursorResult[Any] = await conn.execute(statement, parameters)
+    return result
 
 
 async def finish(sync: Connection, statement: Any, parameters: dict[str, Any]) -> CursorResult[Any]:

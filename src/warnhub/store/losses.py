@@ -9,6 +9,7 @@ from sqlalchemy import Index, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.store.addresses import address_kind
+from warnhub.store.engine import run_beside
 from warnhub.store.states import Rank
 from warnhub.store.tables import delivery
 
@@ -66,7 +67,8 @@ class Victim:
 
 async def count_faults(conn: AsyncConnection, warning: int) -> list[Fault]:
     """By provider and code, the commonest first; of `MOST` failures at most."""
-    rows = await conn.execute(
+    rows = await run_beside(
+        conn,
         text(
             "SELECT provider, channel, state, reason, code, count(*) AS n, count(DISTINCT recipient_id) AS people FROM ("
             "SELECT b.provider, b.channel, d.state, d.reason, d.code, d.recipient_id FROM wave v "
@@ -76,7 +78,7 @@ async def count_faults(conn: AsyncConnection, warning: int) -> list[Fault]:
         ),
         {"w": warning},
     )
-    return [Fault(*row) for row in rows]
+    return [Fault(*row) for row in rows.all()]
 
 
 async def list_victims(conn: AsyncConnection, warning: int, provider: str, code: str, after: int) -> list[Victim]:

@@ -24,7 +24,8 @@ async def add_policy(tx: Tx, written: str, author: str, note: str) -> int:
     read_policy(written)
     result = await tx.conn.execute(insert(tables.policy).values(text=written, author=author, note=note, at=tx.now))
     version = new_id(result)
-    await add_audit(tx, author, "policy.add", str(version), {"note": note})
+    before = await tx.conn.scalar(text("SELECT max(version) FROM policy WHERE version < :v"), {"v": version})
+    await add_audit(tx, author, "policy.add", str(version), {"note": note, "before": before, "after": version})
     return version
 
 

@@ -46,8 +46,9 @@ async def set_trust(tx: Tx, actor: str, agency: str, **given: object) -> None:
     values = {"signed": before.signed, "datum": before.datum, "secret": before.secret} | given
     await tx.conn.execute(delete(gates.trust).where(gates.trust.c.agency_id == agency))
     await tx.conn.execute(insert(gates.trust).values(agency_id=agency, **values))
-    said = {name: bool(value) if name == "secret" else value for name, value in given.items()}
-    await add_audit(tx, actor, "agency.trust", agency, said)
+    was = {"signed": before.signed, "datum": before.datum, "secret": before.secret}
+    told = [{name: bool(one[name]) if name == "secret" else one[name] for name in given} for one in (was, given)]
+    await add_audit(tx, actor, "agency.trust", agency, {"before": told[0], "after": told[1]})
 
 
 async def pin_certificate(tx: Tx, actor: str, agency: str, pem: str) -> str:

@@ -127,19 +127,20 @@ async def set_password(tx: Tx, actor: str, name: str, password: str) -> bool:
 async def set_role(tx: Tx, actor: str, name: str, role: str, scope: str | None = None) -> bool:
     """Another role; every session ends. False if there is no such account."""
     user, kept = await read_user(tx.conn, name), await check_scope(tx, check_role(role), scope)
-    said = {"before": user.role if user else None} | ({"scope": kept} if kept else {})
+    was = [user.role, user.scope] if user and user.scope else user.role if user else None
     token = {"token": None} if role in SCOPED else {}
-    return await change(tx, actor, "user.role", name, {"role": role, "scope": kept, **token}, role=role, **said)
+    said = {"before": was, "after": [role, kept] if kept else role}
+    return await change(tx, actor, "user.role", name, {"role": role, "scope": kept, **token}, **said)
 
 
 async def disable_user(tx: Tx, actor: str, name: str) -> bool:
     """The account opens nothing any more; sessions and token end. False if there is no such account."""
-    return await change(tx, actor, "user.disable", name, {"disabled_at": tx.now, "token": None})
+    return await change(tx, actor, "user.disable", name, {"disabled_at": tx.now, "token": None}, before="on", after="off")
 
 
 async def enable_user(tx: Tx, actor: str, name: str) -> bool:
     """A disabled account opens again, with its old password and without a token. False if there is no such account."""
-    return await change(tx, actor, "user.enable", name, {"disabled_at": None})
+    return await change(tx, actor, "user.enable", name, {"disabled_at": None}, before="off", after="on")
 
 
 async def make_token(tx: Tx, actor: str, name: str) -> str | None:
