@@ -78,8 +78,10 @@ def cell_words(table: str, column: str, row: Row, lang: str) -> str:
 
 def figure_words(one: Figure, lang: str) -> str:
     """A figure as it is read."""
-    if one.value is None or (one.key in SHARES and not one.whole):
+    if one.value is None or (one.key in SHARES and not one.whole and not one.unit):
         return "–"
+    if one.unit == "1":
+        return share_words(one.value)
     if one.unit == "s":
         return figures.span(one.value, lang)
     return f"{one.value:,}" if isinstance(one.value, int) else f"{one.value:g}"

@@ -48,7 +48,7 @@ PERIOD = re.compile(r"(\d{4})(?:Q([1-4]))?", re.ASCII)
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One number. `key`: its definition is the message `define.<key>`; `whole`: what it is a share of, 0 for nothing; `unit`:
-    s for seconds, and None for what cannot be said."""
+    s for seconds, 1 for a share; None is what cannot be said."""
 
     key: str
     value: float | None

@@ -3,6 +3,7 @@
 Everything is counted from the ledger when it is asked for. Drills are counted apart and add to no figure of the real thing.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -38,9 +39,14 @@ def judged(one: Sums, weights: Weights) -> dict[str, Any]:
     """The score of a group and its indicators, as they are printed: shares to four digits, seconds to one."""
     score = one.score(weights)
     cells: dict[str, Any] = {"score": round(score, 1) if score is not None else None}
-    for name, value in one.rates().items():
-        cells[name] = round(value, 1 if name == "median" else 4) if value is not None else None
-    return cells
+    return cells | {name: cut(name, value) for name, value in one.rates().items()}
+
+
+def cut(name: str, value: float | None) -> float | None:
+    """An indicator as it is kept: a share is cut and not rounded, so that 1 is all of them."""
+    if value is None:
+        return None
+    return round(value, 1) if name == "median" else math.floor(value * 10_000 + 1e-6) / 10_000
 
 
 def rate_figures(one: Sums, weights: Weights) -> list[Figure]:
@@ -54,6 +60,7 @@ def rate_figures(one: Sums, weights: Weights) -> list[Figure]:
         Figure("median", round(median, 1) if median is not None else None, unit="s"),
         Figure("doors", one.closed, one.doors),
         Figure("tasks", one.tasks - one.overdue, one.tasks),
+        Figure("effect", cut("effect", one.effect), unit="1"),
     ]
 
 
@@ -65,9 +72,7 @@ def indicator_rows(one: Sums, weights: Weights) -> list[Row]:
     for name in RATES:
         good, weight = goods[name], weights.get(name, 0.0)
         points = round(100 * weight * good / known, 1) if good is not None and known else None
-        value = rates[name]
-        shown = round(value, 1 if name == "median" else 4) if value is not None else None
-        rows.append(Row(name, "", {"value": shown, "weight": weight, "points": points}))
+        rows.append(Row(name, "", {"value": cut(name, rates[name]), "weight": weight, "points": points}))
     return rows
 
 
@@ -83,7 +88,15 @@ def ranked_rows(groups: Sequence[Sums], weights: Weights) -> list[Row]:
 def channel_rows(groups: Sequence[Sums]) -> list[Row]:
     """What each channel brought, by deliveries."""
     return [
-        Row(one.name, one.name, {"total": one.targets, **one.rates(), "cause": one.pull({"reach": 1.0})})
+        Row(
+            one.name,
+            one.name,
+            {
+                "total": one.targets,
+                **{name: cut(name, rate) for name, rate in one.rates().items()},
+                "cause": one.pull({"reach": 1.0}),
+            },
+        )
         for one in sorted(groups, key=lambda one: -one.targets)
     ]
 

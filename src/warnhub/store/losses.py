@@ -78,7 +78,7 @@ async def count_faults(conn: AsyncConnection, warning: int) -> list[Fault]:
         ),
         {"w": warning},
     )
-    return [Fault(*row) for row in rows.all()]
+    return [Fault(*tuple(row)) for row in rows]
 
 
 async def list_victims(conn: AsyncConnection, warning: int, provider: str, code: str, after: int) -> list[Victim]:
