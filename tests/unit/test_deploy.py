@@ -4,8 +4,10 @@ import json
 import re
 from pathlib import Path
 
+import promql_parser
+import pytest
 import yaml
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, generate_latest
 
 from warnhub.monitor import metrics
 
@@ -54,6 +56,34 @@ def test_every_metric_is_on_the_dashboard() -> None:
     families = {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in known()}
     seen = {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in shown}
     assert families - seen - {"warnhub_source_failures", "warnhub_source_parked"} == set()
+
+
+def test_every_expression_is_promql() -> None:
+    for expression in expressions():
+        promql_parser.parse(re.sub(r"\$__\w+", "5m", expression))
+    with pytest.raises(ValueError, match="parenthesis"):
+        promql_parser.parse("sum by (provider (rate(warnhub_handed_total[5m]))")
+
+
+def test_every_metric_asked_for_stands_in_what_prometheus_gets() -> None:
+    """Also before anything has happened: a rule over a series that is not there never fires."""
+    said = {line.split()[2] for line in generate_latest().decode().splitlines() if line.startswith("# TYPE ")}
+    for expression in expressions():
+        for name in ASKED.findall(expression):
+            assert name in said or re.sub(r"_(bucket|count|sum|total)$", "", name) in said, name
+
+
+def test_every_rule_has_a_name_of_its_own_a_length_and_a_place() -> None:
+    rules = yaml.safe_load((ROOT / "deploy" / "alerts.yaml").read_text("utf-8"))
+    assert set(rules) == {"groups"}
+    names = [rule["alert"] for group in rules["groups"] for rule in group["rules"]]
+    assert len(names) == len(set(names))
+    for rule in (rule for group in rules["groups"] for rule in group["rules"]):
+        assert set(rule) <= {"alert", "expr", "for", "labels", "annotations", "keep_firing_for"}
+        assert re.fullmatch(r"\d+[smhd]", rule.get("for", "0s"))
+        there = set().union(*(known()[name] for name in ASKED.findall(rule["expr"])))
+        for value in rule["annotations"].values():
+            assert set(re.findall(r"\$labels\.(\w+)", value)) <= there, rule["alert"]
 
 
 def test_each_rule_says_what_to_do() -> None:
