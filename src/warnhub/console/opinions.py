@@ -27,14 +27,15 @@ def opinion_table(visit: Visit, rows: list[Any]) -> Table:
     return Table(say("opinion.title", lang), heads, cells, say("opinion.about", lang), say("opinion.none", lang))
 
 
-def opinion_act(visit: Visit, path: str) -> Act:
-    """The form that adds one."""
+def opinion_act(visit: Visit, path: str, folded: bool = False) -> Act:
+    """The form that adds one; below the tables where another decision stands first."""
     lang = visit.lang
     fields = [
         Field("expert", say("opinion.expert", lang), needed=True),
         Field("text", say("opinion.text", lang), needed=True),
     ]
-    return Act(say("opinion.add", lang), path, fields, kind="primary")
+    title = say("opinion.add", lang) if folded else ""
+    return Act(say("opinion.add", lang), path, fields, kind="" if folded else "primary", title=title)
 
 
 def case_table(visit: Visit, cases: list[Any]) -> Table:

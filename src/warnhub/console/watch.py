@@ -83,7 +83,7 @@ async def show_proposal(visit: Visit) -> Response:
     if photos and visit.may("duty"):
         sheet.tables.insert(1, photo_table(visit, photos, f"/proposals/{one.uid}"))
     if visit.may("duty"):
-        sheet.acts.append(opinion_act(visit, f"/proposals/{one.uid}/opinions"))
+        sheet.acts.append(opinion_act(visit, f"/proposals/{one.uid}/opinions", folded=True))
     return show(visit, sheet)
 
 
