@@ -16,6 +16,7 @@ from warnhub.ingest import Limits, read_alerts
 from warnhub.ingest.findings import Unreadable
 from warnhub.ingest.scales import check_tables
 from warnhub.ingest.stations import read_stations
+from warnhub.ingest.table import MOST_COLUMNS, parse_table
 
 TIME = "2026-06-12T16:00:00+08:00"
 STAGES = {"warning": 25.5, "guaranteed": 26.5, "historical": 27.92}
@@ -339,3 +340,15 @@ def no_nan(fields: dict[str, Any]) -> bool:
     except ValueError:
         return False
     return True
+
+
+def test_no_more_of_a_line_is_looked_at_for_a_head_than_columns_are_read() -> None:
+    asked: list[str] = []
+
+    def known(name: str) -> bool:
+        asked.append(name)
+        return False
+
+    with pytest.raises(Unreadable):
+        parse_table(b"x," * 20_000 + b"\n", 100, known)
+    assert len(asked) == MOST_COLUMNS

@@ -1,11 +1,13 @@
 """Our own JSON: what may be left out, what is refused with its place, and that nothing is lost on the way round."""
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import orjson
 import pytest
 from alertdocs import EXAMPLES, example, places, rules, taken
 from hypothesis import given, settings
@@ -30,6 +32,7 @@ from warnhub.alert import (
     Verdict,
 )
 from warnhub.ingest import Limits, read_alerts
+from warnhub.store.alerts import alert_digest
 
 BASE: dict[str, Any] = json.loads(example("alert.json"))
 SQUARE = [[117.3, 26.6], [117.5, 26.6], [117.5, 26.8], [117.3, 26.8], [117.3, 26.6]]
@@ -244,3 +247,13 @@ def alerts(draw: st.DrawFn) -> Alert:
 def test_out_and_in_again_is_the_same(alert: Alert) -> None:
     (verdict,) = read_alerts(alert.model_dump_json().encode(), "application/json")
     assert verdict.alert == alert
+
+
+def test_an_alert_kept_before_areas_could_exclude_is_the_same_alert_still() -> None:
+    alert = taken(read_alerts(example("alert.json").encode())[0])
+    fields = alert.model_dump(mode="json")
+    for area in fields["areas"]:
+        assert area.pop("excluded") == []
+    assert alert_digest(alert) == hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    hole = alert.areas[0].model_copy(update={"excluded": [Polygon(rings=[[(0, 0), (1, 0), (1, 1), (0, 0)]])]})
+    assert alert_digest(alert.model_copy(update={"areas": [hole]})) != alert_digest(alert)

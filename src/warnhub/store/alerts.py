@@ -35,7 +35,11 @@ class Kept:
 
 def alert_digest(alert: Alert) -> str:
     """What makes two alerts the same content: SHA-256 over the normalised form."""
-    packed = orjson.dumps(alert.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+    fields = alert.model_dump(mode="json")
+    for area in fields["areas"]:
+        if not area["excluded"]:
+            del area["excluded"]  # alerts were kept before areas had such a part, and one said again is the same still
+    packed = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(packed).hexdigest()
 
 
