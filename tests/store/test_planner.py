@@ -1,9 +1,11 @@
 """From a released warning to batches: who is in, by what, in which order, and what a second run changes."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from conftest import Opener
 from town import FAR, MINUTE, NOW, OTHER, TOWN, VILLAGE, County, make_alert
 
 from warnhub.alert import Area, Code, Kind, Level, Reference, Scope, Status
@@ -267,3 +269,36 @@ async def test_excluded_and_far_places(county: County) -> None:
     people = set(await county.targets(await county.plan(await county.warn(areas=[area]))))
     assert "R9" not in people
     assert {"R1", "R8"} <= people
+
+
+async def count_rows(county: County) -> list[list[Any]]:
+    """What planning leaves behind, counted."""
+    tables = ("extent", "target", "wave", "step", "batch", "delivery", "task", "timer", "outbox", "tally")
+    sums = "SELECT sum(n) FROM tally"
+    return [await county.rows(f"SELECT count(*) FROM {table}") for table in tables] + [await county.rows(sums)]
+
+
+async def test_three_planners_at_once_plan_as_one(county: County, opened: Opener) -> None:
+    """A partition changes hands while its first owner is still at it: every step, wave, timer and event is there once."""
+    alone = await county.plan(await county.warn())
+    expected, base = await count_rows(county), await county.told(alone)
+    for number in range(2, 6):
+        warning = await county.warn(identifier=f"rain-{number}", hazard=f"11B{number + 10}")
+        desk = county.planner
+        stores = [county.store if county.store.sqlite else opened(county.hand) for _ in range(3)]
+        three = [Planner(store, desk.places, desk.policies, desk.channels) for store in stores]
+        await asyncio.gather(*(one.plan(str(warning.id), {}) for one in three))
+        assert await county.told(warning) == base
+        await county.sound(warning)
+        found = await count_rows(county)
+        assert [rows[0][0] for rows in found] == [rows[0][0] * number for rows in expected]
+        assert len(await county.rows("SELECT 1 FROM event WHERE kind = 'planned' AND warning_id = :w", w=warning.id)) == 1
+
+
+async def test_a_repeat_that_has_gone_off_is_not_set_again_by_a_late_planner(county: County) -> None:
+    """It was stopped for longer than the policy's two minutes; the second round is on its way already."""
+    warning = await county.plan(await county.warn())
+    await county.run("DELETE FROM timer WHERE kind = 'repeat'")
+    await county.run("UPDATE warning SET planned_at = NULL")
+    await county.plan(warning)
+    assert await county.rows("SELECT 1 FROM timer WHERE kind = 'repeat'") == []

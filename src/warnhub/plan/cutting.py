@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert, text
+from sqlalchemy import text
 
-from warnhub.store import tables
 from warnhub.store.addresses import address_kind
-from warnhub.store.engine import Tx, new_id
+from warnhub.store.engine import Tx
 from warnhub.store.states import Rank
 from warnhub.store.tallies import PEOPLE, Cell, add_cells
 
 ROOM = 1 << 20
+PLAN = 1 << 41
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,28 @@ class Cut:
 
 
 async def open_wave(tx: Tx, warning: int, channel: str, round_: int, cause: str) -> int:
-    """The wave of (warning, channel, round), made if it is new."""
-    found = await tx.conn.scalar(
-        text("SELECT id FROM wave WHERE warning_id = :w AND channel = :c AND round = :r"),
-        {"w": warning, "c": channel, "r": round_},
-    )
-    if found is not None:
-        return int(found)
-    values = {"warning_id": warning, "channel": channel, "round": round_, "cause": cause, "at": tx.now}
-    return new_id(await tx.conn.execute(insert(tables.wave).values(**values)))
+    """The wave of (warning, channel, round), made if it is new; one, however many open it at once."""
+    values = {"w": warning, "c": channel, "r": round_}
+    known = text("SELECT id FROM wave WHERE warning_id = :w AND channel = :c AND round = :r")
+    found = await tx.conn.scalar(known, values)
+    if found is None:
+        found = await tx.conn.scalar(
+            text(
+                "INSERT INTO wave (warning_id, channel, round, cause, at) VALUES (:w, :c, :r, :cause, :at) "
+                "ON CONFLICT DO NOTHING RETURNING id"
+            ),
+            values | {"cause": cause, "at": tx.now},
+        )
+    if found is None:  # another has opened it meanwhile
+        found = await tx.conn.scalar(known, values)
+    return int(found)
+
+
+async def hold_plan(tx: Tx, warning: int) -> None:
+    """Be the only one, until the commit, who cuts the first round of a warning. Two plan it where a partition changes hands
+    while its first owner is still at it; then each waits for a step of the other's and finds it done."""
+    if tx.conn.dialect.name != "sqlite":
+        await tx.conn.execute(text("SELECT pg_advisory_xact_lock(CAST(:key AS bigint))"), {"key": PLAN + warning})
 
 
 async def next_round(tx: Tx, warning: int) -> int:
@@ -66,9 +79,9 @@ async def next_round(tx: Tx, warning: int) -> int:
     return int(await tx.conn.scalar(text("SELECT max(round) FROM wave WHERE warning_id = :w"), {"w": warning}) or 0) + 1
 
 
-async def open_step(tx: Tx, cut: Cut) -> int | None:
-    """The step's number; None if it was done before."""
-    values = {"w": cut.wave, "r": cut.role, "t": cut.town, "p": f"{cut.provider}{cut.part}", "at": tx.now}
+async def open_step(tx: Tx, wave: int, role: str, town: int, part: str) -> int | None:
+    """The step's number; None if it was done before, or another is at it and has committed."""
+    values = {"w": wave, "r": role, "t": town, "p": part, "at": tx.now}
     row = (
         await tx.conn.execute(
             text(
@@ -142,7 +155,7 @@ async def copy_targets(tx: Tx, warning: int, previous: int, role: str, town: int
 
 async def cut_batches(tx: Tx, cut: Cut) -> int:
     """Cut one step; gives its deliveries, 0 if it was done before."""
-    step = await open_step(tx, cut)
+    step = await open_step(tx, cut.wave, cut.role, cut.town, f"{cut.provider}{cut.part}")
     if step is None:
         return 0
     where, bind = delivery_filter(cut)

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.alert import LANES, Level
 from warnhub.channels import Provider
 from warnhub.plan.audience import Places
-from warnhub.plan.cutting import Cut, copy_targets, cut_batches, cut_targets, open_wave
+from warnhub.plan.cutting import Cut, copy_targets, cut_batches, cut_targets, hold_plan, open_step, open_wave
 from warnhub.plan.policy import Policy, Rule, quiet_until, rules_for
 from warnhub.roles import Role
 from warnhub.store import tables
@@ -24,6 +23,8 @@ from warnhub.traces import carried, span
 
 AGAIN = 250
 FIRST = -1
+EVERYWHERE = 0
+"""In place of a township, what is one step for all of them."""
 RANKS = {role: number for number, role in enumerate(Role)}
 
 
@@ -58,6 +59,7 @@ class Planner:
             held = previous is not None and await is_held(conn, previous.id)
         rules = self.rules(previous or warning)
         async with self.store.write() as tx:
+            await hold_plan(tx, warning.id)
             towns = await self.lay_extent(tx, warning, alert.areas)
             if self.ahead is not None and await is_living(tx, warning.id):
                 await self.ahead(tx, warning)
@@ -65,6 +67,7 @@ class Planner:
             groups = [[town] for town in towns] if role is Role.RESIDENT else [towns]
             for group in groups:
                 async with self.store.write() as tx:
+                    await hold_plan(tx, warning.id)
                     if not await is_living(tx, warning.id):
                         return
                     for town in group:
@@ -73,9 +76,9 @@ class Planner:
             if held:
                 await set_timer(tx, "plan", warning.id, tx.now + AGAIN, {})
                 return
-            await tx.conn.execute(
-                text("UPDATE warning SET planned_at = :now WHERE id = :id"), {"now": tx.now, "id": warning.id}
-            )
+            first = text("UPDATE warning SET planned_at = :now WHERE id = :id AND planned_at IS NULL RETURNING id")
+            if await tx.conn.scalar(first, {"now": tx.now, "id": warning.id}) is None:
+                return
             await add_event(tx, warning.id, "planned", "policy", {"policy": warning.policy, "roles": [r.value for r in rules]})
             await tx.publish("warning.planned", str(warning.id), lane=warning.lane)
 
@@ -208,7 +211,9 @@ class Planner:
             )
             tx.wake("timer")
         if rule.repeat is not None and rule.repeat.times > 1:
-            await set_repeat(tx, warning.id, role.value, rule, 2)
+            wave = await open_wave(tx, warning.id, self.names(rule)[0], 1, "plan")
+            if await open_step(tx, wave, role.value, EVERYWHERE, "repeat") is not None:
+                await set_repeat(tx, warning.id, role.value, rule, 2)
 
 
 def ended_by(warning: Warning) -> int | None:
@@ -223,19 +228,11 @@ async def is_held(conn: AsyncConnection, warning: int) -> bool:
 
 
 async def set_repeat(tx: Tx, warning: int, role: str, rule: Rule, number: int) -> None:
-    """Wake up when it is time to say it again to `role`; once for the whole warning."""
+    """Wake up when it is time to say it again to `role`. The caller sees to it that this is once for the whole warning: a timer
+    that has gone off leaves nothing to find."""
     assert rule.repeat is not None
     due = tx.now + int(rule.repeat.every.total_seconds() * 1000)
-    packed = orjson.dumps({"role": role, "number": number}).decode()
-    known = await tx.conn.scalar(
-        text("SELECT count(*) FROM timer WHERE kind = 'repeat' AND warning_id = :w AND CAST(data AS text) = :d"),
-        {"w": warning, "d": packed},
-    )
-    if not known:
-        await tx.conn.execute(
-            insert(tables.timer).values(kind="repeat", warning_id=warning, due_at=due, data={"role": role, "number": number})
-        )
-        tx.wake("timer")
+    await set_timer(tx, "repeat", warning, due, {"role": role, "number": number})
 
 
 async def is_living(tx: Tx, warning: int) -> bool:
