@@ -4,13 +4,33 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from broker import Broker, serve_broker
 from postgres import Server, find_programs, serve_postgres
+
+# A plain traceback: with every local variable in a frame, one takes half a minute, and whatever is timed goes wrong.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        structlog.dev.ConsoleRenderer(colors=False),
+    ]
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What a run may ask for."""
     parser.addoption("--every-story", action="store_true", help="play every story scaled out too, not only the chosen ones")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes a minute is played by `make stories`."""
+    if config.getoption("--every-story"):
+        return
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="takes a minute: make stories plays it"))
 
 
 @pytest.fixture(scope="session")

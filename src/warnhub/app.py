@@ -49,6 +49,15 @@ def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> F
     app.add_api_route("/", to_console, include_in_schema=False)
     for part in (hooks, speech, feeds, alerts, warnings, relief, watch, health):
         app.include_router(part.router)
+    app.include_router(health.sounds)
+    return app
+
+
+def create_window(hub: Hub) -> FastAPI:
+    """What those who watch a worker look through: `/healthz`, `/readyz`, `/metrics`, and nothing else."""
+    app = FastAPI(title=TITLE, openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.hub = hub
+    app.include_router(health.router)
     return app
 
 

@@ -219,6 +219,8 @@ class Settings(BaseSettings):
     kafka_replication: int = Field(default=1, ge=1, le=10)
     worker: bool = False
     otel_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/@\s]+(/[^\s]*)?$")
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
 
     @field_validator("trusted_proxies")
     @classmethod

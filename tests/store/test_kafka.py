@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from broker import Broker
 from conftest import Opener
 from postgres import Server, free_port
 from sqlalchemy import text
+from typer.testing import CliRunner
 
+from warnhub import cli
 from warnhub.bus.kafka import KafkaBus
 from warnhub.bus.relay import Relay, claim_entries
 from warnhub.bus.signals import ATTEMPTS
@@ -231,6 +234,60 @@ async def test_a_poisoned_entry_is_buried_in_store_and_topic_and_holds_nobody_up
     assert {letter.data for letter in letters} == {'{"n":0}', '{"n":2}', "no entry"}
     said = [dict(record.headers)["reason"] for record in await records(settings, f"{settings.kafka_prefix}.dead")]
     assert sorted(reason[:12] for reason in said) == sorted([b"ValueError: ", b"ValueError: ", said_of(said)])
+
+
+async def run_command(settings: Settings, *words: str) -> tuple[int, str]:
+    """`warnhub dead-letter …` as at a terminal; gives its exit code and what it said."""
+    env = {
+        "WARNHUB_DATABASE_URL": settings.database_url,
+        "WARNHUB_SECRET_KEY": settings.secret_key.get_secret_value(),
+        "WARNHUB_KAFKA": str(settings.kafka),
+        "WARNHUB_KAFKA_PREFIX": settings.kafka_prefix,
+        "USER": "zhang",
+    }
+    done = await asyncio.to_thread(CliRunner().invoke, cli.app, ["dead-letter", *words], env=env)
+    return done.exit_code, done.output
+
+
+async def test_an_operator_lists_shows_and_replays_what_was_buried(opened: Opener, settings: Settings) -> None:
+    """From the terminal: what could not be worked on, why, once more when the cause is gone, and on the audit by whom."""
+    heard = Heard(failing="bad")
+    store = opened()
+    bus = make_bus(store, settings, a=heard)
+    await publish(store, "a", "bad", lane=1, n=7)
+    async with store.write() as tx:
+        await tx.conn.execute(text("UPDATE outbox SET attempts = :n"), {"n": ATTEMPTS - 1})
+    await ensure_topics(settings)
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka) as producer:
+        await producer.send_and_wait(f"{settings.kafka_prefix}.work.red", b"no entry", key=b"x")
+    async with working(bus):
+        await until(lambda: count_dead(store, 2))
+        code, said = await run_command(settings, "list", "--json")
+        letters = {letter["key"]: letter for letter in map(orjson.loads, said.splitlines())}
+        assert code == 0
+        assert set(letters) == {"bad", "x"}
+        assert letters["bad"]["reason"].startswith("ValueError: ")
+        bad, poison = (str(letters[key]["id"]) for key in ("bad", "x"))
+        listed = (await run_command(settings, "list"))[1].splitlines()
+        assert sorted(line.split()[3] for line in listed) == ["bad", "x"]
+        code, said = await run_command(settings, "show", bad)
+        assert code == 0
+        for word in (letters["bad"]["reason"], f"{settings.kafka_prefix}.work.red[", '{"n":7}'):
+            assert word in said
+        code, said = await run_command(settings, "replay", poison)
+        assert code == 2
+        assert "not a JSON object" in said
+        heard.failing = ""
+        assert (await run_command(settings, "replay", bad))[0] == 0
+        await until(lambda: heard.said[-1] == ("bad", 7))
+        await until(lambda: count_is(store, 0))
+    code, said = await run_command(settings, "replay", bad)
+    assert code == 2
+    assert "cli:zhang" in said
+    assert [orjson.loads(line)["key"] for line in (await run_command(settings, "list", "--json"))[1].splitlines()] == ["x"]
+    assert "cli:zhang" in (await run_command(settings, "list", "--all"))[1]
+    assert (await run_command(settings, "show", "999999"))[0] == 2
+    assert await count(store, "SELECT count(*) FROM audit WHERE action = 'dead_letter.replay' AND actor = 'cli:zhang'") == 1
 
 
 def said_of(said: list[bytes]) -> bytes:

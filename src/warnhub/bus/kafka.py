@@ -54,7 +54,6 @@ class KafkaBus(Bus, ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self.parts: dict[TopicPartition, Part] = {}
         self.aside = Part(self.work)
         self.parted: list[Part] = []
-        self.joined = False
         self.consumer: Any = None
         self.forgotten = asyncio.Event()
         self.relay = Relay(store, settings, self.signal("outbox"), self.forgotten.set)

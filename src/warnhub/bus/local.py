@@ -28,6 +28,7 @@ class LocalBus(Bus):
 
     async def run(self) -> None:
         """Serve every subscribed topic until cancelled."""
+        self.joined = True
         async with asyncio.TaskGroup() as group:
             for topic, handler in self.handlers.items():
                 group.create_task(self.serve(topic, handler), name=f"bus-{topic}")

@@ -12,11 +12,12 @@ ATTEMPTS = 8
 
 
 class Bus(ABC):
-    """One process's bus. `subscribe` before `run`."""
+    """One process's bus. `subscribe` before `run`; `joined` while it works on entries."""
 
     def __init__(self, store: Store, poll: float = 1.0) -> None:
         self.store = store
         self.poll = poll
+        self.joined = False
         self.handlers: dict[str, Handler] = {}
         self.events: dict[str, asyncio.Event] = {}
         store.listeners.append(self.notify)

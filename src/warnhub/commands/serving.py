@@ -1,7 +1,10 @@
 """`warnhub serve`, `warnhub worker`, `warnhub db`, `warnhub key`, `warnhub channels`."""
 
 import asyncio
+import contextlib
 import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
 
 import structlog
@@ -9,12 +12,12 @@ import typer
 import uvicorn
 import uvloop
 
-from warnhub.app import create_app
+from warnhub.app import create_app, create_window
 from warnhub.channels import installed_channels
 from warnhub.commands import asynchronous, fail, out, settings
 from warnhub.config import ConfigError, Settings
 from warnhub.crypto import make_key
-from warnhub.hub import make_hub, run_hub
+from warnhub.hub import Hub, make_hub, run_hub
 from warnhub.logs import set_up
 from warnhub.store.engine import Store
 from warnhub.store.migrate import SchemaError, check_store, head_revision, upgrade_store
@@ -72,10 +75,25 @@ def serve(
         fail("the server did not start; the reason is in the log above", 1)
 
 
-def worker() -> None:
+class Quiet(uvicorn.Server):
+    """A server that leaves the signals to the worker it belongs to."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """None."""
+        yield
+
+
+def worker(
+    metrics_port: Annotated[
+        int | None, typer.Option(help="port for /healthz, /readyz and /metrics; without one nothing listens")
+    ] = None,
+    metrics_host: Annotated[str | None, typer.Option(help="address for it, 127.0.0.1 unless told")] = None,
+) -> None:
     """运行一个工作进程 / run one worker of a scaled-out installation: plans, sends and looks into what is unknown."""
+    given = {"metrics_port": metrics_port, "metrics_host": metrics_host}
     try:
-        found = settings()
+        found = settings(**{key: value for key, value in given.items() if value is not None})
         set_up(found.log_level, found.log_json)
         if not found.scaled:
             raise ConfigError(
@@ -93,11 +111,42 @@ async def work(found: Settings) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with run_hub(await make_hub(found, works=True)) as hub:
+    async with watched(await make_hub(found, works=True)) as hub:
         log.info("worker.started", node=hub.worker.node, providers=sorted(hub.providers))
         await ended.wait()
         log.info("worker.ending")
     log.info("worker.ended")
+
+
+@contextlib.asynccontextmanager
+async def watched(hub: Hub) -> AsyncIterator[Hub]:
+    """The hub at work, with its window if one is asked for: open until all is given back, so that a drain is seen."""
+    port = hub.settings.metrics_port
+    if port is None:
+        async with run_hub(hub):
+            yield hub
+        return
+    place = listen_at(hub.settings.metrics_host, port)
+    log.info("worker.window", host=hub.settings.metrics_host, port=place.getsockname()[1])
+    config = uvicorn.Config(
+        create_window(hub), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1
+    )
+    server = Quiet(config)
+    task = asyncio.create_task(server.serve(sockets=[place]), name="window")
+    try:
+        async with run_hub(hub):
+            yield hub
+    finally:
+        server.should_exit = True
+        await task
+
+
+def listen_at(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises `ConfigError` that says why there is none."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise ConfigError(f"metrics_port: cannot listen on {host}:{port}: {error.strerror or error}") from error
 
 
 @asynchronous
