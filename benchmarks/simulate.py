@@ -4,8 +4,12 @@
 
 What waits is cut into calls as WarnHub cuts them; each call takes a part of its provider's rate (a token bucket), a place among
 the calls in flight, its time at the provider, and then, for each person in it, the way to the telephone. A provider that has a
-quota takes nothing beyond it. A person is reached by the first of their channels that reaches them. The engine hands over at
-most `--engine` people a second for each channel and process, as measured (docs/benchmarks.md); one process a million people.
+quota takes nothing beyond it. A person is reached by the first of their channels that reaches them. The engine hands over what
+a process can by the model (`plan/estimate.py`), times the workers: one a million people unless `--workers` says. Beside each
+answer stands the model's own, the forecast that the API and the console give: when the last is handed over.
+
+A county is 0.5 million people, a city 10, a province 100. Calls are played in groups, 20,000 at most, and people as a sample of
+200,000, so that the largest takes seconds and less than 300 MB.
 
 Limits, as their providers publish them: Twilio 1 (long code), 3 (toll-free), 100 (short code) messages a second; Alibaba Cloud
 5,000 calls a second of up to 1,000 numbers; WeChat template messages 100,000 a day for a new account; FCM 600,000 a minute, one
@@ -21,6 +25,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+
+from warnhub.plan.estimate import BY_MANY, ONE_BY_ONE, Queue, channel_times, reach_rate
 
 EVENTS = 20_000
 """Groups of calls that a queue is cut into at most: 100 million calls one by one would take hours and move no quantile."""
@@ -93,14 +99,29 @@ def hand_over(provider: Provider, people: int, engine: float) -> tuple[np.ndarra
     return np.array(times), np.array(totals)
 
 
-def reach(plan: Sequence[Provider], people: int, engine: float, sample: int = 200_000, seed: int = 1) -> np.ndarray:
+def engine_rate(provider: Provider, workers: int) -> float:
+    """People a second that so many workers hand to a provider, whatever it would take."""
+    return workers * (BY_MANY if provider.most > 1 else ONE_BY_ONE)
+
+
+def forecast(plan: Sequence[Provider], people: int, workers: int) -> float:
+    """Seconds until the last is handed over, by the model that the API and the console use."""
+    queues = []
+    for provider in plan:
+        calls = min(provider.rate, provider.parallel / provider.latency) / workers
+        left = int(min(people * provider.share, provider.quota) / workers)
+        queues.append(Queue(provider.name, left, 0, reach_rate(calls, provider.most)))
+    return max(channel_times(queues).values())
+
+
+def reach(plan: Sequence[Provider], people: int, workers: int, sample: int = 200_000, seed: int = 1) -> np.ndarray:
     """Seconds until each of a sample of the people is reached; infinite for who is not."""
     chance = np.random.default_rng(seed)
     count = min(sample, people)
     best = np.full(count, np.inf)
     for provider in plan:
         has = chance.random(count) < provider.share
-        times, totals = hand_over(provider, int(people * provider.share), engine)
+        times, totals = hand_over(provider, int(people * provider.share), engine_rate(provider, workers))
         place = chance.random(count) * people * provider.share
         handed = np.where(place < totals[-1], np.interp(place, totals, times), np.inf)
         median, sigma = provider.way
@@ -117,11 +138,11 @@ def quantile(times: np.ndarray, share: float) -> float | None:
     return float(at) if np.isfinite(at) else None
 
 
-def answer(people: int, engine: float) -> list[dict[str, Any]]:
+def answer(people: int, workers: int) -> list[dict[str, Any]]:
     """Each plan: seconds until half and 95 % of those it can reach are reached, and how many that is of all."""
     rows = []
     for name, plan in PLANS.items():
-        times = reach(plan, people, engine * max(1, people / 1_000_000))
+        times = reach(plan, people, workers)
         reached = times[np.isfinite(times)]
         rows.append(
             {
@@ -130,6 +151,7 @@ def answer(people: int, engine: float) -> list[dict[str, Any]]:
                 "half": rounded(quantile(reached, 0.5)),
                 "p95": rounded(quantile(reached, 0.95)),
                 "p95_of_all": rounded(quantile(times, 0.95)),
+                "model": rounded(forecast(plan, people, workers)),
             }
         )
     return rows
@@ -157,16 +179,20 @@ def main(argv: Sequence[str] | None = None) -> list[dict[str, Any]]:
     )
     asked.add_argument("--json", action="store_true", help="one line of JSON")
     asked.add_argument("--people", type=int, nargs="*", default=[500_000, 10_000_000, 100_000_000])
-    asked.add_argument("--engine", type=float, default=8_000, help="people a second of one process and channel")
+    asked.add_argument("--workers", type=int, help="one a million people unless told")
     given = asked.parse_args(argv)
-    results = [{"people": people, "plans": answer(people, given.engine)} for people in given.people]
+    results = []
+    for people in given.people:
+        workers = given.workers or max(1, people // 1_000_000)
+        results.append({"people": people, "workers": workers, "plans": answer(people, workers)})
     if given.json:
-        print(json.dumps({"name": "simulate", "unit": "s", "engine": given.engine, "results": results}))
+        rates = {"by_many": BY_MANY, "one_by_one": ONE_BY_ONE}
+        print(json.dumps({"name": "simulate", "unit": "s", "people_a_second_and_worker": rates, "results": results}))
         return results
     for result in results:
-        print(f"\n{result['people']:,} people")
-        print(f"{'plan':30}{'reached':>9}{'half':>12}{'95 % of them':>14}{'95 % of all':>14}")
+        print(f"\n{result['people']:,} people, {result['workers']} workers")
+        print(f"{'plan':30}{'reached':>9}{'half':>12}{'95 % of them':>14}{'95 % of all':>14}{'model: handed':>15}")
         for row in result["plans"]:
-            half, most, everyone = (words(row[key]) for key in ("half", "p95", "p95_of_all"))
-            print(f"{row['plan']:30}{row['reached']:>9.1%}{half:>12}{most:>14}{everyone:>14}")
+            half, most, everyone, model = (words(row[key]) for key in ("half", "p95", "p95_of_all", "model"))
+            print(f"{row['plan']:30}{row['reached']:>9.1%}{half:>12}{most:>14}{everyone:>14}{model:>15}")
     return results
