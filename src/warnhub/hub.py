@@ -40,6 +40,7 @@ from warnhub.feedback.replies import CAME, Replies
 from warnhub.feedback.steering import Steering
 from warnhub.ingest.scales import check_tables
 from warnhub.ingest.stations import load_stations
+from warnhub.inlet.calls import CallTopic
 from warnhub.inlet.polls import Poller
 from warnhub.inlet.topics import AlertTopic
 from warnhub.monitor.board import Board
@@ -151,6 +152,7 @@ class Hub:
             parts |= {"bus": self.bus.run, "worker": self.worker.run, **self.listeners()}
             if self.settings.kafka:
                 parts["alerts"] = AlertTopic(self.desk, self.keys, self.settings).run
+                parts["calls"] = CallTopic(self.receipts, self.providers, self.settings).run
             parts |= {f"source-{name}": partial(self.poller.run, name) for name in self.settings.sources}
         async with asyncio.TaskGroup() as group:
             for name, part in parts.items():

@@ -7,7 +7,7 @@ from warnhub.api.contract import alert_schema, refusal_schema, taken_schema
 from warnhub.bus.topics import DEAD as WORK_DEAD
 from warnhub.bus.topics import WORK, Entry
 from warnhub.ingest.forms import MEDIA
-from warnhub.inlet import topics
+from warnhub.inlet import calls, topics
 from warnhub.inlet.signed import NAMES
 
 REF = "#/components/schemas/{model}"
@@ -53,6 +53,23 @@ TOPICS: tuple[Topic, ...] = (
         "as it came",
         ("in-reply-to", "problem"),
     ),
+    Topic(
+        calls.IN,
+        "receive",
+        "A provider's call-back as it made it: the body, its headers, its public URL with the query, its method (POST unless "
+        "told). The adapter checks its signature as over HTTP",
+        "Call",
+        "the provider's name here, such as sms.aliyun",
+        ("url", "method", "content-type"),
+    ),
+    Topic(
+        calls.DEAD,
+        "send",
+        "Call-backs that were refused, as they came, with the reason in a header; their URL is left out, for it may hold a key",
+        "Call",
+        "as it came",
+        ("in-reply-to", "reason"),
+    ),
     *(
         Topic(name, "send", "Between WarnHub's processes: what must follow a commit. Not for others", "Entry", "its subject")
         for _, name in sorted(WORK.items())
@@ -67,13 +84,14 @@ def publish_topics(prefix: str = "warnhub") -> dict[str, Any]:
     schemas = alert.pop("$defs") | {"Alert": alert, "Refusal": refusal_schema(), "Taken": taken_schema()}
     problem = Problem.model_json_schema(ref_template=REF)
     schemas |= problem.pop("$defs") | {"Problem": problem, "Answer": answer_schema(), "Entry": entry_schema()}
+    schemas["Call"] = TEXT | {"title": "Call", "description": "the body, in whatever form the provider has"}
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "WarnHub topics",
             "version": "1",
-            "description": "Alerts by Kafka. At least once: the same record twice is answered as the first time. Topics begin "
-            f"with `kafka_prefix`, here `{prefix}`.",
+            "description": "Alerts and call-backs by Kafka. At least once: the same record twice is answered as the first "
+            f"time. Topics begin with `kafka_prefix`, here `{prefix}`.",
         },
         "defaultContentType": "application/json",
         "channels": {channel(one): channel_of(one, prefix) for one in TOPICS},
