@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import compare, fanout, feedback, ingest, ladder, live, overtake, pages, peers, simulate, voice
+from benchmarks import compare, fanout, feedback, ingest, ladder, live, overtake, pages, peers, simulate, speakers, voice
 
 NAMES = {
     "bulk": lambda argv: fanout.main("bulk", argv),
@@ -13,6 +13,7 @@ NAMES = {
     "growth": lambda argv: compare.main("growth", argv),
     "peers": peers.main,
     "simulate": simulate.main,
+    "speakers": speakers.main,
     "receipts": lambda argv: feedback.main("receipts", argv),
     "acks": lambda argv: feedback.main("acks", argv),
     "ingest": ingest.main,

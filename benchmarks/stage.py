@@ -100,6 +100,7 @@ class Desk:
     key: str
     settings: Settings
     people: int
+    values: dict[str, Any] = field(default_factory=dict)
 
     async def post(self, **given: Any) -> str:
         """POST an alert; gives the warning's id."""
@@ -183,8 +184,11 @@ class Stage:
         return f"{self.server}/run"
 
     @contextlib.asynccontextmanager
-    async def desk(self, carrier: Carrier, sink: Sink, workers: int = 1, **given: Any) -> AsyncIterator[Desk]:
-        """WarnHub on a port, with `workers` in all: the desk's own and processes beside it."""
+    async def desk(
+        self, carrier: Carrier, sink: Sink, workers: int = 1, *, base_url: bool = True, **given: Any
+    ) -> AsyncIterator[Desk]:
+        """WarnHub on a port, with `workers` in all: the desk's own and processes beside it. Without `base_url` the carrier is
+        told no URL."""
         url, secret = await self.prepare()
         port = free_port()
         values: dict[str, Any] = {
@@ -193,12 +197,12 @@ class Stage:
             "public_url": f"http://127.0.0.1:{port}",
             "port": port,
             "audio_dir": str(FOLDER),
-            "providers": {carrier.name: carrier.section | {"base_url": sink.url}},
+            "providers": {carrier.name: carrier.section | ({"base_url": sink.url} if base_url else {})},
         } | given
         settings = load_settings(**values)
         key = await register(url)
         async with helpers(values, workers - 1), serving(settings) as hub:
-            yield Desk(hub, settings.public_url, key, settings, self.recipients)
+            yield Desk(hub, settings.public_url, key, settings, self.recipients, values)
 
 
 async def register(url: str) -> str:

@@ -3,6 +3,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if [ "${1:-}" = voice ]; then scripts/setup.sh bench; else scripts/setup.sh figures; fi
+case ${1:-} in
+voice) scripts/setup.sh bench ;;
+peers) scripts/setup.sh peers ;;
+speakers | receipts) scripts/setup.sh test "chromium fonts axe" && scripts/setup.sh figures ;;
+*) scripts/setup.sh figures ;;
+esac
 if [ $# -gt 0 ]; then exec .venv/bin/python -m benchmarks "$@"; fi
 for name in bulk single; do .venv/bin/python -m benchmarks $name; done

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Make this machine ready:  scripts/setup.sh run|test|figures|bench [without tools…]
+# Make this machine ready:  scripts/setup.sh run|test|figures|peers|bench [without tools…]
 #
 #   run    .venv with what WarnHub needs to run
 #   test   … and what its tests need: development packages, PostgreSQL, Mosquitto, Chromium, Chinese fonts
 #   figures  as run, with the nginx and the PostgreSQL that the benchmarks fan out to and write to
+#   peers  as figures, with the Redis and the Alertmanager that others are measured on
 #   bench  as test, with what hears the voices
 #
 # What is there already is left alone. Everything said here goes to standard error.
@@ -159,6 +160,11 @@ need_nginx() {
     PATH=$PATH:/usr/sbin:/usr/local/sbin command -v nginx >/dev/null || install_packages nginx-light
 }
 
+need_peers() {
+    command -v redis-server >/dev/null || install_packages redis-server
+    command -v prometheus-alertmanager >/dev/null || command -v alertmanager >/dev/null || install_packages prometheus-alertmanager
+}
+
 need_mosquitto() {
     PATH=$PATH:/usr/sbin:/usr/local/sbin command -v mosquitto >/dev/null || install_packages mosquitto
 }
@@ -223,10 +229,10 @@ name_browser() {
 # ----------------------------------------------------------------
 
 case $LEVEL in
-run | figures) serves=(run test bench) groups=(--no-dev) ;;
+run | figures | peers) serves=(run test bench) groups=(--no-dev) ;;
 test) serves=(test bench) groups=(--group dev) ;;
 bench) serves=(bench) groups=(--group dev --group bench) ;;
-*) fail "scripts/setup.sh run|test|figures|bench, not $LEVEL" ;;
+*) fail "scripts/setup.sh run|test|figures|peers|bench, not $LEVEL" ;;
 esac
 
 DIGEST=$(digest)
@@ -235,10 +241,11 @@ if ! { [ -x $VENV/bin/python ] && synced "${serves[@]}"; }; then
     sync_venv "${groups[@]}"
     echo "$DIGEST" >"$VENV/.warnhub-$LEVEL"
 fi
-if [ "$LEVEL" = figures ]; then
+if [ "$LEVEL" = figures ] || [ "$LEVEL" = peers ]; then
     need_nginx
     need_postgresql
 fi
+if [ "$LEVEL" = peers ]; then need_peers; fi
 if [ "$LEVEL" = test ]; then
     for tool in postgresql mosquitto chromium fonts axe; do
         if wanted $tool; then need_$tool; fi
