@@ -6,7 +6,7 @@ A receipt finds its delivery by our own reference, or by the provider's id toget
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,14 @@ from warnhub.store.rows import pack_rows, rows_table
 from warnhub.store.states import RANKS
 
 PART = 5_000
+TOGETHER = 3_000
+"""Reports of one transaction."""
 WINDOW = 3 * 24 * 3_600_000
+COLUMNS = {
+    **{"provider": "text", "key": "text", "state": "smallint", "wave_id": "bigint", "recipient_id": "bigint"},
+    **{"provider_id": "text", "blind": "bytea", "reason": "text", "code": "text", "detail": "text", "reply": "text"},
+    **{"said_at": "bigint", "at": "bigint"},
+}
 log = structlog.get_logger(__name__)
 
 
@@ -42,16 +49,17 @@ class Receipts:
     def __init__(self, store: Store, keys: KeyRing) -> None:
         self.store = store
         self.keys = keys
-        self.group: Group[Taken, bool] = Group(store, self.keep, most=3_000)
+        self.group: Group[Sequence[Taken], None] = Group(store, self.keep, most=TOGETHER, size=len)
         self.swept = 0
 
     async def take(self, provider: str, reports: Sequence[Report]) -> None:
         """Keep and join reports of one call-back."""
-        if reports:
-            await self.group.put_all([Taken(provider, report) for report in reports])
+        taken = [Taken(provider, report) for report in reports]
+        await self.group.put_all([taken[start : start + TOGETHER] for start in range(0, len(taken), TOGETHER)])
 
-    async def keep(self, tx: Tx, taken: Sequence[Taken]) -> Sequence[bool]:
+    async def keep(self, tx: Tx, groups: Sequence[Sequence[Taken]]) -> Sequence[None]:
         """Keep the new ones, join what can be joined."""
+        taken = [item for group in groups for item in group]
         rows = []
         for item in taken:
             wave, recipient = read_reference(item.report.reference) or (call_wave(item.report.group), None)
@@ -67,7 +75,7 @@ class Receipts:
         for row in fresh:
             if row["reply"]:
                 await tx.publish("reply.came", str(row["id"]))
-        return [True] * len(taken)
+        return [None] * len(groups)
 
     async def apply_optouts(self, tx: Tx, taken: Sequence[Taken]) -> None:
         """Who said stop is not called again."""
@@ -189,25 +197,44 @@ def receipt_row(item: Taken, wave: int | None, recipient: int | None, blind: byt
 async def insert_new(tx: Tx, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Keep what was not said before; gives the new rows with their ids."""
     unique = {(row["provider"], row["key"]): row for row in sorted(rows, key=lambda row: (row["provider"], row["key"]))}
+    if not unique:
+        return []
+    insert = insert_each if tx.conn.dialect.name == "sqlite" else insert_columns
+    found = await insert(tx, unique)
+    return [unique[row.provider, row.key] | {"id": row.id} for row in found if (row.provider, row.key) in unique]
+
+
+async def insert_each(tx: Tx, unique: Mapping[tuple[str, str], dict[str, Any]]) -> Sequence[Any]:
+    """Row by row, as SQLite has it; (id, provider, key) of those that were new."""
     last = int(await tx.conn.scalar(text("SELECT coalesce(max(id), 0) FROM receipt")) or 0)
+    names, binds = ", ".join(COLUMNS), ", ".join(f":{name}" for name in COLUMNS)
     await tx.conn.execute(
-        text(
-            "INSERT INTO receipt (provider, key, state, wave_id, recipient_id, provider_id, blind, reason, code, detail, "
-            "reply, said_at, at, joined) VALUES "
-            "(:provider, :key, :state, :wave_id, :recipient_id, :provider_id, :blind, :reason, :code, :detail, "
-            ":reply, :said_at, :at, 0) ON CONFLICT (provider, key) DO NOTHING"
-        ),
+        text(f"INSERT INTO receipt ({names}, joined) VALUES ({binds}, 0) ON CONFLICT (provider, key) DO NOTHING"),
         list(unique.values()),
     )
-    names = rows_table(tx.conn.dialect.name == "sqlite", provider="text", key="text")
+    keys = rows_table(True, provider="text", key="text")
     found = await tx.conn.execute(
         text(
-            f"SELECT r.id, r.provider, r.key FROM {names} AS k JOIN receipt r ON r.provider = k.provider AND r.key = k.key "
+            f"SELECT r.id, r.provider, r.key FROM {keys} AS k JOIN receipt r ON r.provider = k.provider AND r.key = k.key "
             "WHERE r.id > :last AND r.at = :now"
         ),
         {"rows": pack_rows(unique), "last": last, "now": tx.now},
     )
-    return [unique[row.provider, row.key] | {"id": row.id} for row in found.all() if (row.provider, row.key) in unique]
+    return found.all()
+
+
+async def insert_columns(tx: Tx, unique: Mapping[tuple[str, str], dict[str, Any]]) -> Sequence[Any]:
+    """All in one statement, a column a parameter; (id, provider, key) of those that were new."""
+    names = ", ".join(COLUMNS)
+    arrays = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in COLUMNS.items())
+    found = await tx.conn.execute(
+        text(
+            f"INSERT INTO receipt ({names}, joined) SELECT {names}, 0 FROM unnest({arrays}) AS k ({names}) "
+            "ON CONFLICT (provider, key) DO NOTHING RETURNING id, provider, key"
+        ),
+        {name: [row[name] for row in unique.values()] for name in COLUMNS},
+    )
+    return found.all()
 
 
 async def by_wave(tx: Tx, wanted: Sequence[tuple[int, int, int]]) -> dict[int, list[tuple[int, int]]]:

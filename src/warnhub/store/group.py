@@ -11,16 +11,23 @@ R = TypeVar("R")
 
 
 class Group(Generic[T, R]):
-    """Gathers items and applies up to `most` of them in one transaction.
+    """Gathers items and applies up to `most` of them in one transaction; `size` says how many an item counts for.
 
     `apply` gives one result for each item. While one transaction runs the next group gathers, so nothing waits on a timer:
     a lone item is committed at once and a crowd shares.
     """
 
-    def __init__(self, store: Store, apply: Callable[[Tx, Sequence[T]], Awaitable[Sequence[R]]], most: int = 2_000) -> None:
+    def __init__(
+        self,
+        store: Store,
+        apply: Callable[[Tx, Sequence[T]], Awaitable[Sequence[R]]],
+        most: int = 2_000,
+        size: Callable[[T], int] = lambda item: 1,
+    ) -> None:
         self.store = store
         self.apply = apply
         self.most = most
+        self.size = size
         self.waiting: list[tuple[T, asyncio.Future[R]]] = []
         self.worker: asyncio.Task[None] | None = None
 
@@ -37,10 +44,20 @@ class Group(Generic[T, R]):
             self.worker = asyncio.create_task(self.drain())
         return list(await asyncio.gather(*futures))
 
+    def fitting(self) -> int:
+        """How many of those who wait go into one transaction: at least one."""
+        total = 0
+        for number, (item, _) in enumerate(self.waiting):
+            total += self.size(item)
+            if total > self.most:
+                return max(1, number)
+        return len(self.waiting)
+
     async def drain(self) -> None:
         """Commit groups until nobody waits."""
         while self.waiting:
-            group, self.waiting = self.waiting[: self.most], self.waiting[self.most :]
+            count = self.fitting()
+            group, self.waiting = self.waiting[:count], self.waiting[count:]
             try:
                 async with self.store.write() as tx:
                     results = await self.apply(tx, [item for item, _ in group])
