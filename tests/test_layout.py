@@ -32,6 +32,7 @@ BOUNDARIES = {
     "src/warnhub/console/pages.py": 1,  # one request: a page that says so, and the reason in the log
     "src/warnhub/dispatch/handover.py": 1,  # one message: it becomes unknown
     "src/warnhub/dispatch/worker.py": 1,  # one batch: its deliveries become unknown
+    "src/warnhub/inlet/calls.py": 1,  # records of a topic: each alone, then kept on the dead topic
     "src/warnhub/inlet/topics.py": 1,  # one record of a topic: tried again, then kept on the dead topic and answered so
     "src/warnhub/hub.py": 1,  # one part of the engine: it is begun again
     "src/warnhub/store/group.py": 1,  # one group commit: each of those who wait gets the error

@@ -38,6 +38,7 @@ from warnhub.feedback.escalation import Escalation
 from warnhub.feedback.receipts import Receipts
 from warnhub.feedback.replies import CAME, Replies
 from warnhub.feedback.steering import Steering
+from warnhub.forecast import Forecasts
 from warnhub.ingest.scales import check_tables
 from warnhub.ingest.stations import load_stations
 from warnhub.inlet.calls import CallTopic
@@ -92,6 +93,7 @@ class Hub:
     monitor: Monitor
     board: Board
     outlet: Outlet
+    forecasts: Forecasts
     poller: Poller
     responder: Responder
     transport: httpx.AsyncBaseTransport
@@ -266,7 +268,6 @@ async def make_hub(
     living = Living(store)
     worker = Worker(store, bus, settings, keys, providers, wordbook, living, node)
     desk = Desk(store, settings, places, policies, load_stations(settings.stations))
-    resolver = Resolver(store, planner, worker)
     hub = Hub(
         settings=settings,
         store=store,
@@ -281,7 +282,7 @@ async def make_hub(
         wordbook=wordbook,
         living=living,
         worker=worker,
-        resolver=resolver,
+        resolver=Resolver(store, planner, worker),
         receipts=Receipts(store, keys),
         acks=Acks(store),
         escalation=Escalation(store, planner),
@@ -289,6 +290,7 @@ async def make_hub(
         monitor=Monitor(store, places, providers),
         board=Board(store, settings.county.zone, wordbook.advice),
         outlet=Outlet(store, settings, make_signer(settings)),
+        forecasts=Forecasts(store, places, policies, providers, wordbook),
         responder=make_responder(store, settings, places, policies, planner),
         poller=Poller(store, desk, node),
         transport=transport,
@@ -311,10 +313,10 @@ def subscribe(hub: Hub) -> None:
 async def check_key(store: Store, keys: KeyRing) -> None:
     """Refuse to run with another key than the addresses were sealed with."""
     async with store.write() as tx:
-        known = await tx.conn.scalar(text("SELECT value FROM meta WHERE key = 'key_check'"))
-        if known is None:
-            await tx.conn.execute(text("INSERT INTO meta (key, value) VALUES ('key_check', :v)"), {"v": keys.check})
-        elif known != keys.check:
+        await tx.conn.execute(
+            text("INSERT INTO meta (key, value) VALUES ('key_check', :v) ON CONFLICT DO NOTHING"), {"v": keys.check}
+        )
+        if await tx.conn.scalar(text("SELECT value FROM meta WHERE key = 'key_check'")) != keys.check:
             raise ConfigError("secret_key: is not the key this database was made with; addresses would not open")
 
 

@@ -3,9 +3,9 @@
 import pytest
 from town import COUNTY, FAR, NOW, TOWN, VILLAGE, County, make_alert
 
-from warnhub.console.forecast import carried
 from warnhub.console.timeline import read_timeline
 from warnhub.feedback.acks import Ack, Acks, Evidence
+from warnhub.forecast import carried
 from warnhub.store.agencies import read_agency
 from warnhub.store.answers import (
     count_tellings,

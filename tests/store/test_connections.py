@@ -1,4 +1,4 @@
-"""Connections after the database has dropped them: nobody who comes next is refused."""
+"""Several processes on one database: they start at once on a new one, and go on after it has dropped their connections."""
 
 import asyncio
 
@@ -6,6 +6,10 @@ import pytest
 from conftest import Opener
 from postgres import Server
 from sqlalchemy import text
+
+from warnhub.config import ConfigError, load_settings
+from warnhub.crypto import KeyRing, make_key
+from warnhub.hub import check_key, make_hub
 
 pytestmark = pytest.mark.postgres
 
@@ -33,3 +37,18 @@ async def test_nobody_gets_a_connection_that_the_server_has_closed(opened: Opene
     await asyncio.sleep(0.2)
     after = set(await asyncio.gather(*(ask() for _ in range(5))))
     assert not before & after
+
+
+async def test_several_processes_start_at_once_on_a_new_database(opened: Opener, url: str) -> None:
+    """One bureau, one policy, one key: who comes second finds what the first has made; who has another key is refused."""
+    settings = load_settings(database_url=url, secret_key=make_key())
+    hubs = await asyncio.gather(*(make_hub(settings) for _ in range(4)))
+    for hub in hubs:
+        assert list(hub.policies) == list(hubs[0].policies)
+    async with opened().read() as conn:
+        for table, count in (("agency", 1), ("policy", 1), ("meta WHERE key = 'key_check'", 1)):
+            assert await conn.scalar(text(f"SELECT count(*) FROM {table}")) == count
+    for hub in hubs:
+        await hub.close()
+    with pytest.raises(ConfigError, match="secret_key"):
+        await check_key(opened(), KeyRing(make_key()))

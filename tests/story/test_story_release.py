@@ -72,15 +72,29 @@ async def views_agree(town: Town, uid: str, streamed: dict[str, Any]) -> None:
     )
 
 
+async def check_forecast(town: Town, uid: str, said: dict[str, Any]) -> None:
+    """What the API said it would do is what it did, and the time was by the providers' rates."""
+    told = "SELECT count(*) FROM target WHERE role NOT IN ('speaker', 'display') AND state <> 20"
+    assert said["people"] == await town.number(told)
+    assert said["asked"] == await town.number("SELECT count(*) FROM task WHERE kind = 'confirm'")
+    sent = await town.ask("SELECT channel, sum(size) FROM batch WHERE round = 1 GROUP BY channel")
+    assert {one["channel"]: one["people"] for one in said["channels"]} == {row[0]: int(row[1]) for row in sent}
+    assert said["seconds"] == max(one["seconds"] for one in said["channels"]) > 0
+    after = {"authorization": f"Bearer {town.base.agencies['water']}"}
+    assert (await town.http.get(f"/v1/warnings/{uid}/forecast", headers=after)).status_code == 409
+
+
 async def test_two_officers_release_what_no_green_channel_does(town: Town) -> None:
     """A red alert of an agency that is not certified waits for two different officers, and reaches nobody before."""
     answer = await town.post(make_alert("two-1", sender="云岭县水利局"), "water")
     uid, said = answer.json()["warning"], answer.json()
     assert (answer.status_code, said["state"]) == (201, "pending")
     assert (await town.act(uid, "release", "looker")).status_code == 403
+    forecast = await town.get(f"/v1/warnings/{uid}/forecast", "water")
     for _ in range(2):
         assert (await town.act(uid, "release", "zhang")).json()["state"] == "pending", "the same officer twice is one"
     assert town.watchman.messages() == []
     assert (await town.act(uid, "release", "li")).json()["state"] == "released"
     await town.settle(uid)
     assert {(heard.channel, heard.address) for heard in town.watchman.messages()} == await town.wanted()
+    await check_forecast(town, uid, forecast)

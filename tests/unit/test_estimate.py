@@ -11,6 +11,7 @@ from warnhub.plan.estimate import (
     Tariff,
     channel_times,
     estimate_plan,
+    mixed_rate,
     reach_rate,
 )
 from warnhub.port import LINK, Words
@@ -28,6 +29,15 @@ def test_by_channel() -> None:
     assert (push.people, push.messages, push.cost) == (30_000, 30_000, Decimal(0))
     assert (sms.seconds, push.seconds, found.seconds) == (201, 30, 201)
     assert (found.messages, found.cost) == (131_000, Decimal("4545.000"))
+
+
+def test_a_link_of_ones_own_is_a_call_of_ones_own() -> None:
+    """The public goes a thousand in a call, those who must confirm one by one, after each other on one channel."""
+    loads = [Load("sms", 100_000, SHORT), Load("sms", 500, LINKED)]
+    found = estimate_plan(loads, {"sms": Tariff(rate=10_000, alone=50)})
+    assert found.seconds == 10 + 10
+    assert mixed_rate(100_000, 500, 10_000, 50) == 100_500 / 20
+    assert mixed_rate(0, 0, 10_000, 50) == 10_000
 
 
 def test_nobody() -> None:

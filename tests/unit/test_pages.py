@@ -18,7 +18,6 @@ from warnhub.console import figures
 from warnhub.console.answer import TRAP, judge_answer, read_form
 from warnhub.console.assets import asset_name, choose_coding, serve_asset
 from warnhub.console.doors import inside
-from warnhub.console.forecast import carried, share_out, tariffs
 from warnhub.console.leaf import clip_bytes
 from warnhub.console.masks import mask, unmask
 from warnhub.console.origin import origin_of
@@ -28,6 +27,7 @@ from warnhub.console.strings import LANGUAGES, catalogue, has_words, say
 from warnhub.console.throttle import KEPT, Guesses, Recent, Window
 from warnhub.console.timeline import PERSONAL, fold_events
 from warnhub.feedback.acks import CHOICES, Evidence
+from warnhub.forecast import carried, share_out, tariffs
 from warnhub.monitor.summary import Funnel
 from warnhub.plan.policy import Confirm, Rule
 from warnhub.port import ChannelSettings, Reason, State
@@ -483,7 +483,7 @@ def test_what_providers_carry_between_them() -> None:
     some = [made("sms.a", "cn"), made("sms.b", "intl"), made("push.a", "jpush"), made("push.b"), made("wechat.a")]
     providers = {provider.name: provider for provider in some}
     assert carried(providers) == {"sms": ("cn", "intl"), "push": (), "wechat": ()}
-    assert {channel: tariff.rate for channel, tariff in tariffs(providers).items()} == {"sms": 20, "push": 20, "wechat": 10}
+    assert {channel: tariff.rate for channel, tariff in tariffs(providers, {}).items()} == {"sms": 20, "push": 20, "wechat": 10}
 
 
 # where a request comes from

@@ -9,6 +9,7 @@ from starlette.responses import StreamingResponse
 
 from warnhub.api.auth import Caller, CallerDep, HubDep
 from warnhub.desk import Refusal
+from warnhub.forecast import Outlook, describe_forecast
 from warnhub.hub import Hub
 from warnhub.monitor.summary import Summary
 from warnhub.store.people import list_deliveries, list_events, list_unconfirmed
@@ -89,6 +90,16 @@ async def get_summary(uid: str, hub: HubDep, caller: CallerDep) -> Summary:
     summary = await hub.monitor.summary(uid)
     assert summary is not None
     return summary
+
+
+@router.get("/{uid}/forecast")
+async def get_forecast(uid: str, hub: HubDep, caller: CallerDep) -> Outlook:
+    """What releasing it would do: people, messages, cost, and the time it takes. Once it is released, `eta` of its summary says
+    what is left; 409 then."""
+    warning = await visible(hub, caller, uid)
+    if warning.state != "pending":
+        raise Refusal(409, f"this warning is {warning.state}: its summary says what has become of it")
+    return describe_forecast(await hub.forecasts.make(warning))
 
 
 @router.get("/{uid}/deliveries")

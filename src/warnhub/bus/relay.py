@@ -27,6 +27,9 @@ PART = 500
 AGAIN = 30.0
 LONGEST = 7
 """Doublings of the time after which an entry is sent again: an hour at most."""
+PATIENCE = 3_000
+"""Milliseconds for a broker to say that it has a part: longer, and a worker takes it from the relay's hand. Each relay that
+has not noticed yet costs a red warning as much."""
 Send = Callable[..., Awaitable[Awaitable[Any]]]
 log = structlog.get_logger(__name__)
 
@@ -52,7 +55,7 @@ class Relay:
                     self.made()
                 self.before = True
                 async with AIOKafkaProducer(
-                    **kafka_options(self.settings), acks="all", request_timeout_ms=5_000, metadata_max_age_ms=10_000
+                    **kafka_options(self.settings), acks="all", request_timeout_ms=PATIENCE, metadata_max_age_ms=10_000
                 ) as producer:
                     await self.move_all(producer)
             except (KafkaError, *TROUBLE) as error:
@@ -89,7 +92,7 @@ class Relay:
             entries = await claim_entries(tx)
             if not entries:
                 return 0
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE / 1000 + 1):
                 sent = [await send(self.topic(e.lane), pack_entry(e), key=e.key.encode()) for e in entries]
                 await asyncio.gather(*sent)
             await mark_sent(tx, [entry.id for entry in entries], self.again)

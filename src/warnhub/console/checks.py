@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.channels import Provider, by_channel
 from warnhub.console import figures
-from warnhub.console.forecast import Forecast
 from warnhub.console.scene import Scene
 from warnhub.console.strings import say
 from warnhub.console.visit import Visit
 from warnhub.course import find_replaced
+from warnhub.forecast import Forecast
 from warnhub.store.overview import list_incidents, open_warnings
 from warnhub.store.rosters import find_gaps, list_shifts
 from warnhub.store.usage import count_used

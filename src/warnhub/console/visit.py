@@ -17,7 +17,6 @@ from warnhub.console import figures
 from warnhub.console.answer import read_form
 from warnhub.console.assets import asset_name, pack_response
 from warnhub.console.board import Boards
-from warnhub.console.forecast import Forecasts
 from warnhub.console.hub import Hub
 from warnhub.console.issuer import Issuer
 from warnhub.console.maps import Atlas
@@ -30,6 +29,7 @@ from warnhub.console.scene import Scenes
 from warnhub.console.shapes import NUMERALS, SHAPES
 from warnhub.console.strings import LANGUAGES, say
 from warnhub.console.throttle import Guesses
+from warnhub.forecast import Forecasts
 from warnhub.hazards import hazard_name
 from warnhub.plan.clean import clean_text
 from warnhub.roles import Role
@@ -70,7 +70,7 @@ class Console:
         self.passwords = Passwords(hub.store)
         self.guesses = Guesses()
         self.sso = Issuer()
-        self.forecasts = Forecasts(hub)
+        self.forecasts = Forecasts(hub.store, hub.places, hub.policies, hub.providers, hub.wordbook)
         self.boards = Boards(hub)
         self.scenes = Scenes(hub)
         self.atlas = Atlas(hub.places)

@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.alert import LANES, Level
 from warnhub.channels import Provider
-from warnhub.plan.estimate import Queue, channel_times, reach_rate
+from warnhub.plan.estimate import Queue, channel_times, mixed_rate, reach_rate
 from warnhub.port import Bulk
+from warnhub.roles import Role
 from warnhub.store.states import OPEN
 from warnhub.store.tallies import PEOPLE, Count
 from warnhub.store.warnings import LIVING, Warning
@@ -50,14 +51,16 @@ async def read_eta(
 
 
 def make_queue(warning: Warning, counts: Sequence[Count], name: str, provider: Provider | None, ahead: int, now: int) -> Queue:
-    """What one provider has of a warning."""
+    """What one provider has of a warning; who answers for others has a link of their own, and so a call of their own."""
     own = [count for count in counts if count.provider == name]
     left = sum(count.n for count in own if count.state <= OPEN)
+    alone = sum(count.n for count in own if count.state <= OPEN and Role(count.role).responsible)
     handed = sum(count.n for count in own if count.state > OPEN)
     rate = provider.settings.rate if provider else 1.0
     most = type(provider.adapter).most if provider and isinstance(provider.adapter, Bulk) else 1
     elapsed = max(0.0, (now - (warning.released_at or now)) / 1000)
-    return Queue(name.partition(".")[0], left, ahead, reach_rate(rate, most), handed, elapsed)
+    pace = mixed_rate(left - alone, alone, reach_rate(rate, most), reach_rate(rate, most, personal=True))
+    return Queue(name.partition(".")[0], left, ahead, pace, handed, elapsed)
 
 
 async def read_ahead(conn: AsyncConnection, warning: Warning) -> dict[str, int]:

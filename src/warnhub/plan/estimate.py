@@ -18,10 +18,19 @@ SEEN = 200
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """What one message (of an SMS: one part) costs, in the county's currency, and how many people a second are reached."""
+    """What one message (of an SMS: one part) costs, in the county's currency, and how many people a second are reached.
+
+    `alone` is that number where each message has its recipient's own link or code, and so is a call of its own: `rate` unless
+    told.
+    """
 
     price: Decimal = Decimal(0)
     rate: float = 50.0
+    alone: float | None = None
+
+    def pace(self, words: Words) -> float:
+        """People a second for these words."""
+        return self.alone if self.alone is not None and is_personal(words) else self.rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +82,22 @@ def parts_of(load: Load) -> int:
     return billed_segments(load.words.text.replace(LINK, "x" * LINK_LENGTH).replace(CODE, "0000")).count
 
 
+def is_personal(words: Words) -> bool:
+    """Whether nobody else gets the same text."""
+    return LINK in words.text or CODE in words.text
+
+
 def estimate_plan(loads: Iterable[Load], tariffs: Mapping[str, Tariff]) -> Estimate:
     """The sum of the loads by channel, in the order channels first come; a channel without a tariff is free at 50 a second."""
-    sums: dict[str, tuple[int, int]] = {}
+    sums: dict[str, tuple[int, int, float]] = {}
     for load in loads:
-        people, messages = sums.get(load.channel, (0, 0))
-        sums[load.channel] = people + load.people, messages + load.people * parts_of(load)
+        people, messages, seconds = sums.get(load.channel, (0, 0, 0.0))
+        pace = tariffs.get(load.channel, Tariff()).pace(load.words)
+        sums[load.channel] = people + load.people, messages + load.people * parts_of(load), seconds + load.people / pace
     lines = []
-    for channel, (people, messages) in sums.items():
-        tariff = tariffs.get(channel, Tariff())
-        lines.append(Line(channel, people, messages, messages * tariff.price, people / tariff.rate))
+    for channel, (people, messages, seconds) in sums.items():
+        price = tariffs.get(channel, Tariff()).price
+        lines.append(Line(channel, people, messages, messages * price, seconds))
     return Estimate(tuple(lines))
 
 
@@ -91,6 +106,12 @@ def reach_rate(calls: float, most: int, personal: bool = False) -> float:
     of their own, which is a call each."""
     by_many = most > 1 and not personal
     return min(calls * most, BY_MANY) if by_many else min(calls, ONE_BY_ONE)
+
+
+def mixed_rate(many: int, alone: int, rate: float, slow: float) -> float:
+    """People a second where `many` go at `rate` and `alone` at `slow`, one after the other."""
+    seconds = many / rate + alone / slow
+    return (many + alone) / seconds if seconds else rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from warnhub.plan.ladder import parse_duration
 from warnhub.plan.loading import MAX_CHARACTERS, PolicyError, deepest, locate, parse_yaml, refused
 from warnhub.roles import Role
 from warnhub.store import works
-from warnhub.store.audits import add_audit
+from warnhub.store.audits import add_audit, hold_audit
 from warnhub.store.engine import Store, Tx, new_id
 
 LEVELS = ("IV", "III", "II", "I")
@@ -129,7 +129,11 @@ def default_plans() -> str:
 async def load_plans(store: Store) -> dict[int, Plans]:
     """Every version; the first is what ships, kept when the database is new."""
     async with store.write() as tx:
-        rows = (await tx.conn.execute(text("SELECT version, text FROM plan ORDER BY version"))).all()
+        known = text("SELECT version, text FROM plan ORDER BY version")
+        rows = (await tx.conn.execute(known)).all()
+        if not rows:  # several processes may start at once on a new database
+            await hold_audit(tx)
+            rows = (await tx.conn.execute(known)).all()
         if rows:
             return {int(row.version): read_plans(row.text) for row in rows}
         version = await add_plans(tx, default_plans(), "warnhub", "出厂默认 / as shipped")

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from warnhub.alert import Level
 from warnhub.crypto import hash_key
 from warnhub.store import tables
-from warnhub.store.audits import add_audit
+from warnhub.store.audits import add_audit, hold_audit
 from warnhub.store.engine import Tx
 
 COUNTY = "county"
@@ -131,6 +131,8 @@ async def list_agencies(conn: AsyncConnection) -> list[Agency]:
 
 
 async def ensure_county(tx: Tx, name: str) -> None:
-    """The bureau itself as an agency; nobody ever holds its key."""
+    """The bureau itself as an agency; nobody ever holds its key. One, however many processes start at once."""
     if await read_agency(tx.conn, COUNTY) is None:
-        await add_agency(tx, "warnhub", id=COUNTY, name=name)
+        await hold_audit(tx)
+        if await read_agency(tx.conn, COUNTY) is None:
+            await add_agency(tx, "warnhub", id=COUNTY, name=name)
