@@ -8,6 +8,7 @@ from typing import Any
 from townhall import PHONE, Town, make_alert
 
 from warnhub.simulate.townsfolk import hidden_fields
+from warnhub.store.assignments import TASK
 
 
 async def test_red_reaches_everybody_and_is_confirmed(town: Town) -> None:
@@ -16,9 +17,13 @@ async def test_red_reaches_everybody_and_is_confirmed(town: Town) -> None:
         town.fault(name, early=0.3, duplicate=0.3, reorder=0.3, delay=0.3)
     uid = await town.release(make_alert("r-1"))
     await town.settle(uid)
-    told = Counter((heard.channel, heard.address) for heard in town.watchman.messages())
-    assert set(told) == await town.wanted()
-    assert set(told.values()) == {1}
+    told = Counter((heard.channel, heard.address, heard.text) for heard in town.watchman.messages())
+    assert {place[:2] for place in told} == await town.wanted()
+    rounds = await town.number("SELECT count(DISTINCT round) FROM wave")
+    tasked = await town.number(f"SELECT count(*) FROM wave v JOIN delivery d ON d.wave_id = v.id WHERE v.cause LIKE '{TASK}%'")
+    twice = [n for n in Counter((heard.channel, heard.address) for heard in town.watchman.messages()).values() if n > 1]
+    assert sum(n - 1 for n in twice) == tasked, "only who has a task hears more than the warning"
+    assert rounds == 1 + bool(tasked)
 
     stream = asyncio.create_task(follow(town, uid, confirmed=2))
     first, second, third = town.watchman.links()[:3]

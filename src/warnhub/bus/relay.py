@@ -7,13 +7,13 @@ broker has lost is sent again after `AGAIN`, twice as long each time. Of one key
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from sqlalchemy import text
 
 from warnhub.bus.access import kafka_options
@@ -78,6 +78,7 @@ class Relay:
         """Move until something breaks."""
         while True:
             self.wake.clear()
+            await check_line(producer)
             if not await self.move(producer.send):
                 await wait_for(self.wake, self.poll)
 
@@ -92,15 +93,34 @@ class Relay:
             entries = await claim_entries(tx)
             if not entries:
                 return 0
-            async with asyncio.timeout(PATIENCE / 1000 + 1):
-                sent = [await send(self.topic(e.lane), pack_entry(e), key=e.key.encode()) for e in entries]
-                await asyncio.gather(*sent)
+            try:
+                async with asyncio.timeout(PATIENCE / 1000 + 1):
+                    await self.carry(send, entries)
+            except (KafkaError, TimeoutError):
+                if self.stand_in is None:
+                    raise
+                await self.carry(self.stand_in, entries)  # before another relay has them, and waits as long
             await mark_sent(tx, [entry.id for entry in entries], self.again)
         return len(entries)
+
+    async def carry(self, send: Send, entries: Sequence[Entry]) -> None:
+        """Each entry to where it goes, all of them acknowledged."""
+        sent = [await send(self.topic(e.lane), pack_entry(e), key=e.key.encode()) for e in entries]
+        await asyncio.gather(*sent)
 
     def topic(self, lane: int) -> str:
         """Where a lane's work goes."""
         return f"{self.settings.kafka_prefix}.{WORK[lane]}"
+
+
+async def check_line(producer: Any) -> None:
+    """Raise `KafkaConnectionError` where no broker is connected or takes a connection: nothing is claimed to wait for it."""
+    brokers = [broker.nodeId for broker in producer.client.cluster.brokers()]
+    for node in brokers:
+        if await producer.client.ready(node):
+            return
+    if brokers:
+        raise KafkaConnectionError("no broker takes a connection")
 
 
 async def claim_entries(tx: Tx, most: int = PART) -> list[Entry]:
