@@ -8,9 +8,12 @@ from town import NOW, County
 from warnhub.crypto import make_reference
 from warnhub.feedback.receipts import WINDOW, Receipts
 from warnhub.port import Reason, Report, State
+from warnhub.store.answers import list_messages
 from warnhub.store.batches import claim_batch, read_lines
 from warnhub.store.ledger import Move, advance
+from warnhub.store.reports import list_reports
 from warnhub.store.states import Rank
+from warnhub.store.usage import count_used
 from warnhub.store.warnings import Warning
 
 R1, R7 = "+8614500000011", "+8614500000017"
@@ -231,3 +234,31 @@ async def test_a_receipt_is_kept_without_the_address(county: County, warning: Wa
 async def test_nothing_to_take(county: County, receipts: Receipts) -> None:
     await receipts.take("sms.twilio", [])
     assert await joined(county) == []
+
+
+async def test_one_persons_reports_are_read_again_as_they_came(county: County, warning: Warning, receipts: Receipts) -> None:
+    """By reference, by the provider's id and the number; nobody else's, and only what came in the message's time."""
+    found = await row(county, "R1")
+    await accept(county, "R1", "SM1")
+    name = make_reference(found.wave_id, found.recipient_id)
+    async with county.store.read() as conn:
+        said = await list_messages(conn, warning.id, found.recipient_id)
+    message = next(one for one in said if one["wave"] == found.wave_id)
+    provider = message["provider"]
+    await receipts.take(
+        provider,
+        [
+            Report("by-name", State.DELIVERED, name, detail="DELIVRD"),
+            Report("by-id", State.DELIVERED, "", "SM1", address=R1),
+            Report("others", State.DELIVERED, await reference(county, "R7"), "SM7", address=R7),
+            Report("other-id", State.DELIVERED, "", "SM9", address=R1),
+        ],
+    )
+    async with county.store.read() as conn:
+        reports, whole = await list_reports(conn, message, found.recipient_id)
+        assert (sorted(one.key for one in reports), whole) == (["by-id", "by-name"], True)
+        early = message | {"handed_at": message["handed_at"] - 10**9, "settled_at": message["handed_at"] - 10**9}
+        assert (await list_reports(conn, early, found.recipient_id))[0] == []
+        bare = message | {"provider_id": None, "blind": None}
+        assert [one.key for one in (await list_reports(conn, bare, found.recipient_id))[0]] == ["by-name"]
+        assert (await count_used(conn, 0))[provider] > 0
