@@ -38,6 +38,7 @@ from warnhub.store.engine import Store
 pytestmark = pytest.mark.timeout(420)
 LEASE = 3.0
 START = 150
+UNPLANNED = "SELECT count(*) FROM warning WHERE state = 'released' AND planned_at IS NULL"
 
 
 class Processes:
@@ -228,7 +229,7 @@ async def test_the_broker_is_away_for_twenty_seconds(base: Base, tmp_path: Path)
         stopped = time.monotonic()
         await town.release(make_alert("wb-2", areas=TOWNS[1:2], hazard="11B09"))
         await asyncio.sleep(max(0.0, 20 - (time.monotonic() - stopped)))
-        assert await count(store, "SELECT count(*) FROM warning WHERE planned_at IS NULL") == 0, "one waits for the broker"
+        assert await count(store, UNPLANNED) == 0, "one waits for the broker"
         await asyncio.to_thread(own.start)
         await run.rejoined()
         await town.release(make_alert("wb-3", areas=TOWNS[2:3], hazard="11B09"))
