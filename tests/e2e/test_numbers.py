@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from stage import OFFICERS, Hub, find_more
+from furnish import furnish
+from stage import OFFICERS, Hub
 from test_doors import enter
 from tour import STOPS
 
@@ -62,11 +63,11 @@ async def test_nobody_meets_a_whole_number(
     client: Client, hub: Hub, warnings: dict[str, str], numbers: set[str], name: str
 ) -> None:
     await enter(client, name)
-    given = await find_more(hub, warnings)
-    paths = [stop.path for stop in STOPS] + list(OTHERS)
+    given = await furnish(hub, warnings)
+    paths = [stop.at(given) for stop in STOPS] + [f"/console{path.format(**given)}" for path in OTHERS]
     opened = 0
     for path in paths:
-        answer = await client.get(f"/console{path.format(**given)}")
+        answer = await client.get(path)
         opened += answer.status_code == 200
         assert shown(answer.text, numbers) == set(), f"{name} {path}"
     assert opened >= (3 if OFFICERS[name] in {"agency", "township"} else 25), opened

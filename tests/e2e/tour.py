@@ -117,7 +117,6 @@ STOPS = (
     Stop("report-warning", "/reports/warnings/{living}"),
     Stop("report-quarter", "/reports/quarters/2026Q2"),
     Stop("report-year", "/reports/years/2026"),
-    Stop("report-year", "/reports/years/2026"),
     Stop("me", "/me"),
     Stop("agency", "/mine", "rain"),
     Stop("agency-warning", "/mine/{living}", "rain"),
