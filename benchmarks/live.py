@@ -93,10 +93,13 @@ async def watch(desk: Desk, viewers: int, secret: dict[str, Any]) -> dict[str, A
     looked: list[float] = []
     said: dict[str, Any] = {"ages": [], "events": 0, "bytes": 0}
     while await is_going(desk, uid) or not looked:
-        alone.append(await burn())
+        before = await burn()
         crowd_ = asyncio.create_task(look_on(plan))
         await asyncio.sleep(SETTLE + 0.5)  # the child starts
-        looked.append(await burn())
+        with_them = await burn()
+        if await is_going(desk, uid) or not looked:  # else the engine rested in one of the two
+            alone.append(before)
+            looked.append(with_them)
         found = await crowd_
         assert found["viewers"] == viewers, f"{found['viewers']} pages were open"
         assert found["events"] >= viewers, "a page was given nothing"

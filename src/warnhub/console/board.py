@@ -7,6 +7,7 @@ from typing import Any
 
 from warnhub.console.hub import Hub
 from warnhub.console.pace import seconds_left
+from warnhub.console.scene import LATEST
 from warnhub.monitor.selfcheck import Health, read_health
 from warnhub.monitor.summary import Funnel, Summary
 from warnhub.plan.assess import DRILLED
@@ -25,7 +26,7 @@ from warnhub.store.pauses import Pause, find_pause
 from warnhub.store.proposals import list_proposals
 from warnhub.store.warnings import Warning, warning_alert
 
-FRESH = 1.5
+FRESH = 1.0
 SILENT = 12
 """Villages of a warning that are named on the first page."""
 
@@ -128,7 +129,7 @@ class Boards:
 
     async def read_living(self, warning: Warning, agency: str) -> Entry:
         """One that lives."""
-        summary = await self.hub.monitor.summary(warning.uid)
+        summary = await self.hub.monitor.summary(warning.uid, LATEST)
         async with self.hub.store.read() as conn:
             silent = await silent_villages(conn, warning.id, SILENT)
             pause = await find_pause(conn, warning.id)

@@ -19,7 +19,10 @@ from warnhub.store.overview import agency_names
 from warnhub.store.pauses import Pause, find_pause
 from warnhub.store.warnings import Warning, find_warning, warning_alert
 
-FRESH = 1.5
+FRESH = 1.0
+LATEST = 0.3
+"""Seconds that the figures of a scene may be older than it: with `FRESH` and a look every half second under two in all."""
+
 PAGE = 15
 KEPT = 64
 
@@ -147,7 +150,7 @@ class Scenes:
 
     async def read(self, uid: str, fresh: float) -> Scene | None:
         """Everything of a warning that its page shows."""
-        summary = await self.hub.monitor.summary(uid, min(fresh, 1.0))
+        summary = await self.hub.monitor.summary(uid, min(fresh, LATEST))
         async with self.hub.store.read() as conn:
             warning = await find_warning(conn, uid)
             if warning is None or summary is None:

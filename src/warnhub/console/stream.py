@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from warnhub.console.details import first_page, shared
 from warnhub.console.visit import Visit
 
-EVERY = 1.5
+EVERY = 0.5
 HEARTBEAT = 4.0
 CHECK = 30.0
 """Seconds after which a session is looked at again: a forced logout ends open pages too."""

@@ -63,4 +63,4 @@ class Monitor:
             elif time.monotonic() - said > HEARTBEAT:
                 said = time.monotonic()
                 yield None
-            await asyncio.sleep(FRESH)
+            await asyncio.sleep(FRESH / 2)
