@@ -25,7 +25,9 @@ def upgrade() -> None:
         sa.Column("place", sa.Text(), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_elsewhere")),
-        sa.UniqueConstraint("agency_id", "identifier", "sender", "sent", name=op.f("uq_elsewhere_agency_id")),
+        sa.UniqueConstraint(
+            "agency_id", "identifier", "sender", "sent", name=op.f("uq_elsewhere_agency_id_identifier_sender_sent")
+        ),
     )
     op.create_index("ix_elsewhere_source", "elsewhere", ["source", "id"])
 
