@@ -6,6 +6,7 @@ PostgreSQL. Everything is durable: SQLite with synchronous=FULL, PostgreSQL with
 
 import asyncio
 import contextlib
+import gc
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -25,6 +26,7 @@ from warnhub.alert import Level
 from warnhub.app import create_app
 from warnhub.config import Settings, load_settings
 from warnhub.crypto import KeyRing, make_key
+from warnhub.heap import freeze_heap
 from warnhub.hub import Hub, make_hub
 from warnhub.simulate.county import load_county
 from warnhub.store.agencies import add_agency
@@ -223,9 +225,11 @@ async def serving(settings: Settings) -> AsyncIterator[Hub]:
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - the server tells nobody
         await asyncio.sleep(0.02)
+    freeze_heap()
     try:
         yield hub
     finally:
+        gc.unfreeze()
         server.should_exit = True
         await task
 

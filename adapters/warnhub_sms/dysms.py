@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from pydantic import Field, SecretStr
 
-from warnhub.port import ChannelSettings, Reason, Said, SendError, cleaned, overloaded, post
+from warnhub.port import ChannelSettings, Reason, Said, SendError, Target, cleaned, overloaded, post
 from warnhub_sms.acs3 import authorization, body_hash, canonical_query
 
 VERSION = "2017-05-25"
@@ -74,7 +74,7 @@ class Dysms:
     async def call(self, action: str, query: Mapping[str, str], hidden: Sequence[str] = ()) -> dict[str, Any]:
         """What the service says, if it is OK; else raises `SendError`, in its words less `hidden`."""
         url, headers = f"{self.base}/?{canonical_query(query)}", self.headers(action, query)
-        answer = await post(self.http, url, headers, b"", timeout=self.account.timeout)
+        answer = await post(self.http, Target(url, headers), b"", timeout=self.account.timeout)
         said = spoken(answer)
         code = said.get("Code", "")
         if answer.is_success and code == "OK":

@@ -4,11 +4,8 @@ https://www.twilio.com/docs/libraries/reference/twilio-python
 """
 
 import logging
-from base64 import b64encode
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
-from urllib.parse import quote_plus
 
 import httpx
 from twilio.base.version import Version
@@ -16,10 +13,9 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from warnhub.port import Reason, Said, SendError, exchange, overloaded, post
+from warnhub.port import Outgoing, Reason, Said, SendError, exchange, overloaded, post
+from warnhub_sms.mould import HOLE, make_mould
 
-FORM = "application/x-www-form-urlencoded"
-TABLE = {code: quote_plus(chr(code)) for code in range(128)}
 NO_ENVIRONMENT = {"": ""}
 """Nothing of the process's variables (TWILIO_EDGE would change the host); an empty mapping would mean all of them."""
 
@@ -43,61 +39,53 @@ class HttpxClient(AsyncHttpClient):  # type: ignore[misc]  # the package ships n
         allow_redirects: bool = False,
     ) -> Response:
         """Twilio's yes. Raises `SendError` for 429, 5xx, no answer and no JSON, Twilio's two exceptions for other refusals."""
-        answer = await self.ask(method, uri, params, data, headers or {}, auth, timeout or self.timeout)
+        wait = timeout or self.timeout
+        answer = await exchange(self.http, method, uri, timeout=wait, params=params, data=data, headers=headers, auth=auth)
+        understood(method, uri, answer)
+        return Response(answer.status_code, answer.text, answer.headers)
+
+
+class Messages:
+    """The account's Messages resource: `create` for one message, `resource` for everything else the package does."""
+
+    def __init__(self, http: httpx.AsyncClient, client: Client, sender: Mapping[str, str], timeout: float) -> None:
+        self.http = http
+        self.resource = client.messages
+        self.timeout = timeout
+        self.moulds = {True: make_mould(client, {**sender, "status_callback": HOLE}), False: make_mould(client, sender)}
+
+    async def create(self, message: Outgoing, life: int) -> dict[str, Any]:
+        """What Twilio says of it. Raises as `HttpxClient.request` does."""
+        mould = self.moulds[bool(message.callback)]
+        answer = await post(self.http, mould.target, mould.fill(message, life), timeout=self.timeout)
+        return understood("POST", mould.target.url, answer)
+
+
+def understood(method: str, uri: str, answer: httpx.Response | Said) -> dict[str, Any]:
+    """Twilio's yes. Raises `SendError` for 429, 5xx and no JSON, one of Twilio's two exceptions for other refusals."""
+    if not answer.is_success:
         told = Response(answer.status_code, answer.content.decode(errors="replace"), answer.headers)
-        if not answer.is_success:
-            refused = Version.exception(method, uri, told, "refused")
-            error = overloaded(answer)
-            raise SendError(error.reason, str(refused.code), error.detail, error.retry_after) if error else refused
-        if not isinstance(parsed(answer), dict):
-            raise SendError(Reason.UNEXPECTED, str(answer.status_code), "not an answer of Twilio's")
-        return told
-
-    async def ask(
-        self,
-        method: str,
-        uri: str,
-        params: dict[str, Any] | None,
-        data: dict[str, Any] | None,
-        headers: Mapping[str, str],
-        auth: tuple[str, str] | None,
-        timeout: float,
-    ) -> httpx.Response | Said:
-        """A message is a POST of bytes made here, a question goes httpx's way."""
-        if method != "POST" or params or auth is None:
-            return await exchange(self.http, method, uri, timeout=timeout, params=params, data=data, headers=headers, auth=auth)
-        headers = {**headers, "Content-Type": FORM, "Authorization": basic(*auth)}
-        return await post(self.http, uri, headers, encoded(data or {}), timeout=timeout)
-
-
-def parsed(answer: httpx.Response | Said) -> Any:
-    """The JSON in an answer; None where there is none."""
+        refused = Version.exception(method, uri, told, "refused")
+        error = overloaded(answer)
+        raise SendError(error.reason, str(refused.code), error.detail, error.retry_after) if error else refused
     try:
-        return answer.json()
+        said = answer.json()
     except ValueError:
-        return None
+        said = None
+    if not isinstance(said, dict):
+        raise SendError(Reason.UNEXPECTED, str(answer.status_code), "not an answer of Twilio's")
+    return said
 
 
-def encoded(data: Mapping[str, Any]) -> bytes:
-    """A form. What is not ASCII is a warning's words, which many messages share: to encode Chinese costs more than the call."""
-    texts = ((name, str(value)) for name, value in data.items())
-    return "&".join(f"{name}={text.translate(TABLE) if text.isascii() else quoted(text)}" for name, text in texts).encode()
-
-
-@lru_cache(256)
-def quoted(text: str) -> str:
-    """A text as a form has it."""
-    return quote_plus(text)
-
-
-@lru_cache(8)
-def basic(user: str, secret: str) -> str:
-    """The header of an account."""
-    return "Basic " + b64encode(f"{user}:{secret}".encode()).decode()
-
-
-def make_messages(http: httpx.AsyncClient, base_url: str, account: str, user: str, secret: str, timeout: float) -> Any:
-    """The account's Messages resource."""
-    client = Client(user, secret, account, http_client=HttpxClient(http, timeout), environment=NO_ENVIRONMENT)
+def make_messages(
+    http: httpx.AsyncClient,
+    base_url: str,
+    account: str,
+    login: tuple[str, str],
+    sender: Mapping[str, str],
+    timeout: float,
+) -> Messages:
+    """The account's messages; `login` is a user with its secret, `sender` what every message names as its own."""
+    client = Client(*login, account, http_client=HttpxClient(http, timeout), environment=NO_ENVIRONMENT)
     client.api.base_url = base_url
-    return client.messages
+    return Messages(http, client, sender, timeout)

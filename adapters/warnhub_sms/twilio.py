@@ -60,21 +60,19 @@ class Twilio:
         self.now = now
         user = settings.api_key_sid or settings.account_sid
         secret = (settings.api_key_secret if settings.api_key_sid else settings.auth_token).get_secret_value()
-        base = settings.base_url
-        self.messages = make_messages(http, base, settings.account_sid, user, secret, settings.timeout)
         service = settings.messaging_service_sid
-        self.sender = {"messaging_service_sid": service} if service else {"from_": settings.sender}
+        sender = {"messaging_service_sid": service} if service else {"from_": settings.sender}
+        login = (user, secret)
+        self.messages = make_messages(http, settings.base_url, settings.account_sid, login, sender, settings.timeout)
 
     async def send(self, message: Outgoing) -> Receipt:
         """Post it, to be dropped by Twilio when it expires."""
         left = int(message.left)
         if left < 1:
             raise SendError(Reason.REJECTED, "expired", "it expired before it could be sent")
-        asked = {"to": message.address, "body": message.text, "validity_period": min(left, LONGEST_LIFE), **self.sender}
-        if message.callback:
-            asked["status_callback"] = message.callback
         try:
-            return receipt(await self.messages.create_async(**asked))
+            said = await self.messages.create(message, min(left, LONGEST_LIFE))
+            return receipt(said.get("sid"), said.get("status"))
         except TwilioException as error:
             raise refusal(error, message.address) from None
 
@@ -84,14 +82,15 @@ class Twilio:
         Not filtered by DateSent: a message that waits in Twilio's queue has none, and it is the one that is asked for.
         """
         try:
-            page = list(await self.messages.page_async(to=message.address, page_size=PAGE))
+            page = list(await self.messages.resource.page_async(to=message.address, page_size=PAGE))
         except TwilioException as error:
             raise refusal(error, message.address) from None
         since = self.now() - MEMORY
         recent = [m for m in page if m.direction != "inbound" and m.date_created and m.date_created >= since]
         same = [m for m in recent if m.body == message.text]
         if same:
-            return receipt(max(same, key=lambda m: m.date_created))
+            newest = max(same, key=lambda m: m.date_created)
+            return receipt(newest.sid, newest.status)
         if len(recent) == PAGE or any(not m.body for m in recent):
             raise SendError(Reason.UNKNOWN, detail="Twilio shows too many messages, or not their words")
         return None
@@ -113,11 +112,11 @@ class Twilio:
         return Answer(b"<Response/>", "text/xml")
 
 
-def receipt(told: Any) -> Receipt:
+def receipt(sid: Any, status: Any) -> Receipt:
     """The receipt in a message of Twilio's."""
-    if not isinstance(told.sid, str) or not told.sid:
+    if not isinstance(sid, str) or not sid:
         raise SendError(Reason.UNEXPECTED, "sid", "a yes without a message id")
-    return Receipt(told.sid, STATES.get(told.status, State.ACCEPTED))
+    return Receipt(sid, STATES.get(str(status), State.ACCEPTED))
 
 
 def ended(form: Form, number: str, status: str, reference: str) -> Report:

@@ -17,6 +17,7 @@ from warnhub.console.pages import make_router
 from warnhub.field.doors import make_doors
 from warnhub.field.sightings import make_sightings
 from warnhub.field.tasks import make_tasks
+from warnhub.heap import freeze_heap
 from warnhub.hub import Hub, make_hub, run_hub
 
 TITLE = "WarnHub"
@@ -32,6 +33,8 @@ def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> F
         for make in (make_field, make_doors, make_tasks, make_sightings, make_router):
             app.include_router(make(made))
         async with run_hub(made):
+            if hub is None:
+                freeze_heap()
             yield
 
     # The framework's own spans would hold the paths of field pages, and those are keys.

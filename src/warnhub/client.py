@@ -7,14 +7,16 @@ docs/decisions/0003. Nothing is retried here, and redirects are not followed: a 
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import httpx
 from pyreqwest import exceptions
 from pyreqwest.client import Client as Beneath
 from pyreqwest.client import ClientBuilder
 from pyreqwest.compatibility.httpx import HttpxTransport
+from pyreqwest.request import ConsumedRequest, RequestBody
 
-from warnhub.port import Said
+from warnhub.port import Said, Target
 
 CONNECT = 5.0
 # By pyreqwest's hierarchy: the first that fits.
@@ -56,17 +58,33 @@ class Client(httpx.AsyncClient):
     def __init__(self, transport: Transport, timeout: float) -> None:
         super().__init__(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
         self.beneath = transport.beneath
+        self.ready: WeakKeyDictionary[Target, tuple[float, ConsumedRequest]] = WeakKeyDictionary()
 
-    async def swift(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> Said:
+    async def swift(self, target: Target, body: bytes, timeout: float) -> Said:
         """POST made-ready bytes. Raises httpx's errors, as `request` does."""
+        if not target.again:
+            return await self.sent(self.build(target.url, target.headers, body, timeout))
+        known = self.ready.get(target)
+        if known is None or known[0] != timeout:
+            known = self.ready[target] = timeout, self.build(target.url, target.headers, b"", timeout)
+        return await self.sent(ConsumedRequest.from_request_and_body(known[1], RequestBody.from_bytes(body)))
+
+    def build(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> ConsumedRequest:
+        """A request as the transport has it. Raises httpx's errors."""
         try:
-            request = self.beneath.post(url).headers(headers).body_bytes(body).timeout(duration(timeout)).build()
-            answer = await request.send()
-            return Said(answer.status, answer.headers, bytes(await answer.bytes()))
+            return self.beneath.post(url).headers(headers).body_bytes(body).timeout(duration(timeout)).build()
         except exceptions.PyreqwestError as error:
             raise named(error) from error
         except ValueError as error:
             raise httpx.InvalidURL(f"{type(error).__name__} in the request") from None
+
+    async def sent(self, request: ConsumedRequest) -> Said:
+        """The answer. Raises httpx's errors."""
+        try:
+            answer = await request.send()
+            return Said(answer.status, answer.headers, bytes(await answer.bytes()))
+        except exceptions.PyreqwestError as error:
+            raise named(error) from error
 
 
 def is_connecting(error: BaseException | None) -> bool:

@@ -445,13 +445,21 @@ async def exchange(http: httpx.AsyncClient, method: str, url: str, *, timeout: f
         raise fault(error, timeout) from None
 
 
-async def post(http: httpx.AsyncClient, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float) -> Said:
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Target:
+    """Where a POST goes. `again`: so will others, with the same headers, and a client may keep what it makes of them."""
+
+    url: str
+    headers: Mapping[str, str]
+    again: bool = False
+
+
+async def post(http: httpx.AsyncClient, target: Target, body: bytes, *, timeout: float) -> Said:
     """The same for a POST whose bytes are ready, without httpx's objects, which cost ten times the call."""
     try:
         if swift := getattr(http, "swift", None):
-            said: Said = await swift(url, headers, body, timeout)
-            return said
-        answer = await http.request("POST", url, headers=headers, content=body, timeout=timeout)
+            return Said(*await swift(target, body, timeout))
+        answer = await http.request("POST", target.url, headers=target.headers, content=body, timeout=timeout)
         return Said(answer.status_code, answer.headers, answer.content)
     except FAULTS as error:
         raise fault(error, timeout) from None
@@ -473,8 +481,7 @@ def fault(error: Exception, timeout: float) -> SendError:
 
 def overloaded(answer: "httpx.Response | Said") -> SendError | None:
     """What 429 (throttled) and 5xx (unknown) say by themselves, with `Retry-After`; None for any other status."""
-    after = answer.headers.get("retry-after", "")
-    seconds = float(after) if after.isdecimal() else None
+    seconds = float(after) if (after := answer.headers.get("retry-after", "")).isdecimal() else None
     if answer.status_code == 429:
         return SendError(Reason.THROTTLED, "429", "too many requests", seconds)
     if answer.status_code >= 500:

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, parse_qsl, urlencode
 
 import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from warnhub.port import LINK, Callback, Lookup, Reason, Receipt, Refused, Report, Reports, SendError, State, Words
+from warnhub.port import CODE, LINK, Callback, Lookup, Reason, Receipt, Refused, Report, Reports, SendError, State, Words
 from warnhub.testing import ChannelContract, Script, outcome, outgoing
 from warnhub_sms.codes import REASONS, STATES
 from warnhub_sms.twilio import Twilio, TwilioSettings
@@ -151,6 +151,28 @@ async def test_wire() -> None:
         "StatusCallback": [HOOK],
         "ValidityPeriod": ["600"],
     }
+
+
+@pytest.mark.parametrize("given", [{}, {"sender": "", "messaging_service_sid": "MG1{x}&="}])
+@pytest.mark.parametrize("callback", ["", HOOK, "https://warn.example/钩?a=b c&ref=w1-r{2}%"])
+async def test_the_request_is_the_packages_own(given: Mapping[str, Any], callback: str) -> None:
+    """Address, headers and form are those that the package sends for the same message, whatever is in it."""
+    script = Script(taken())
+    words = Words(text=f"【演练】100% {{警}} +a&b=c~ {LINK} {CODE}\n")
+    message = outgoing(words=words, link="https://w.example/a/x_1-%", code="7 1", callback=callback, address="+86 138/00=1")
+    async with script.client() as http:
+        adapter = Twilio(settings(**given), http)
+        await adapter.send(message)
+        sender = {"messaging_service_sid": "MG1{x}&="} if given else {"from_": "+15005550006"}
+        more = {"status_callback": callback} if callback else {}
+        life = parse_qs(script.requests[0].content.decode())["ValidityPeriod"][0]
+        asked = {"to": message.address, "body": message.text, "validity_period": life}
+        await adapter.messages.resource.create_async(**asked, **sender, **more)
+    ours, theirs = script.requests
+    assert ours.url == theirs.url
+    assert parse_qsl(ours.content.decode(), strict_parsing=True) == parse_qsl(theirs.content.decode(), strict_parsing=True)
+    heads = [{name: value for name, value in one.headers.items() if name != "content-length"} for one in (ours, theirs)]
+    assert heads[0] == heads[1]
 
 
 async def test_wire_of_a_service_and_a_key() -> None:

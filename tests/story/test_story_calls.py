@@ -67,6 +67,32 @@ async def test_the_urgent_go_before_who_waits_longer() -> None:
     assert len(adapter.sent) == 65
 
 
+async def test_a_place_is_kept_from_call_to_call_and_given_up_for_red() -> None:
+    """Without a turn in the queue while nobody more urgent waits and the rate allows it; who waits for the rate holds none."""
+    now = 0.0
+    throttle = Throttle(8, lambda: now, parallel=1)
+    async with throttle.place(4) as blue:
+        await blue.take()
+        same = asyncio.create_task(throttle.enter(4))
+        await asyncio.sleep(0)
+        assert throttle.again(4)
+        red = asyncio.create_task(throttle.enter(1))
+        await asyncio.sleep(0)
+        assert not throttle.again(4)
+        waiting = asyncio.create_task(blue.take())
+        async with asyncio.timeout(1):
+            await red
+        assert not same.done()
+        assert not throttle.grab(4)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert not blue.held
+        throttle.leave()
+        await same
+        throttle.leave()
+    assert throttle.free == 1
+
+
 async def test_a_caller_who_gives_up_leaves_no_place_behind() -> None:
     """Cancelled in the queue, or just as its turn came."""
     throttle = Throttle(10_000, parallel=1)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from warnhub.client import make_client, make_transport
-from warnhub.port import Reason, SendError, Token, cleaned, exchange, overloaded, post
+from warnhub.port import Reason, SendError, Target, Token, cleaned, exchange, overloaded, post
 from warnhub.testing import Script
 
 HIDDEN = "a-token-that-shows"
@@ -155,15 +155,18 @@ async def test_ready_bytes_arrive_as_they_are(own: httpx.AsyncClient) -> None:
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, own, httpx.AsyncClient(trust_env=False) as other:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x?a=%2B"
         for client in (own, other):
-            said = await post(client, url, {"x-key": "k"}, b"a=b", timeout=5)
-            assert (said.status_code, said.is_success, said.json()) == (503, False, {"a": 1})
-            error = overloaded(said)
-            assert error is not None
-            assert (error.reason, error.retry_after) == (Reason.UNKNOWN, 7)
+            target = Target(url, {"x-key": "k"}, again=True)
+            answers = [await post(client, Target(url, target.headers), b"a=b", timeout=5)]
+            answers += [await post(client, target, body, timeout=5) for body in (b"a=b", b"a=c")]
+            for said in answers:
+                assert (said.status_code, said.is_success, said.json()) == (503, False, {"a": 1})
+                error = overloaded(said)
+                assert error is not None
+                assert (error.reason, error.retry_after) == (Reason.UNKNOWN, 7)
     for one in heard:
         assert one.startswith(b"POST /x?a=%2B HTTP/1.1\r\n")
         assert b"x-key: k\r\n" in one.lower()
-        assert one.endswith(b"\r\n\r\na=b")
+    assert [one.rpartition(b"\r\n\r\n")[2] for one in heard] == [b"a=b", b"a=b", b"a=c"] * 2
 
 
 async def test_ready_bytes_that_nobody_hears(own: httpx.AsyncClient, unused: int) -> None:
@@ -183,9 +186,11 @@ async def test_ready_bytes_that_nobody_hears(own: httpx.AsyncClient, unused: int
         ]
         for url, reason in rows:
             with pytest.raises(SendError) as caught:
-                await post(own, url, {}, b"", timeout=0.2)
-            assert caught.value.reason is reason, url
-            assert HIDDEN not in str(caught.value)
+                await post(own, Target(url, {}), b"", timeout=0.2)
+            with pytest.raises(SendError) as again:
+                await post(own, Target(url, {}, again=True), b"", timeout=0.2)
+            assert caught.value.reason is again.value.reason is reason, url
+            assert HIDDEN not in str(caught.value) + str(again.value)
 
 
 @pytest.fixture

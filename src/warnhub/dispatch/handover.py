@@ -8,7 +8,7 @@ import structlog
 
 from warnhub.bus.signals import wait_for
 from warnhub.channels import Provider
-from warnhub.dispatch.throttle import Throttle
+from warnhub.dispatch.throttle import Place, Throttle
 from warnhub.dispatch.trunk import Trunk
 from warnhub.port import Bulk, Crowd, Outgoing, Reason, Receipt, SendError
 from warnhub.store.batches import Batch
@@ -130,9 +130,10 @@ async def send_each(
     ripe, over = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
-        for item in waiting:
-            finished.append(Done(item.recipient, await pass_gate(provider, item, lane, throttle, gate, trunk)))
-            ripe.set()
+        async with throttle.place(lane) as place:
+            for item in waiting:
+                finished.append(Done(item.recipient, await pass_gate(provider, item, place, gate, trunk)))
+                ripe.set()
 
     workers = [asyncio.create_task(work()) for _ in range(min(provider.settings.parallel, len(items)))]
     ended = asyncio.gather(*workers)
@@ -156,15 +157,15 @@ async def send_each(
         await asyncio.gather(*workers, return_exceptions=True)
 
 
-async def pass_gate(provider: Provider, item: Item, lane: int, throttle: Throttle, gate: Gate, trunk: Trunk | None) -> Outcome:
+async def pass_gate(provider: Provider, item: Item, place: Place, gate: Gate, trunk: Trunk | None) -> Outcome:
     """One call, if the gate is open; it is asked before the wait too, so that what has ended takes nobody's place."""
     rank = gate(item.recipient)
     if rank is not None:
         return rank
     if trunk is None:
-        async with throttle.call(lane):
-            return await ask_and_send(provider, item, gate)
-    async with trunk.hold(lane, item.message.reference) as line, throttle.call(lane):
+        await place.take()
+        return await ask_and_send(provider, item, gate)
+    async with trunk.hold(place.lane, item.message.reference) as line, place.throttle.call(place.lane):
         outcome = await ask_and_send(provider, item, gate)
         line.ended(outcome)
         return outcome

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -72,7 +71,10 @@ class Packer:
         """The messages of a batch, and what is to be recorded of those who get none."""
         frame = self.frame(story, batch)
         readable, moves = self.sort(batch, lines)
-        return [Item(entry.recipient, self.message(story, batch, entry, address, frame)) for entry, address in readable], moves
+        languages = {entry.language for entry, _ in readable}
+        shared = {language: self.outgoing(story, batch, language, frame) for language in languages}
+        made = (self.message(batch, entry, address, shared[entry.language], frame) for entry, address in readable)
+        return [Item(entry.recipient, message) for (entry, _), message in zip(readable, made, strict=True)], moves
 
     def crowds(self, story: Story, batch: Batch, lines: Sequence[Line], frame: Frame) -> tuple[list[Load], list[Move]]:
         """The same without an object for each recipient, where none carries a link: a crowd a language, the largest last."""
@@ -102,33 +104,32 @@ class Packer:
                 moves.append(Move(batch.id, entry.recipient, Rank.FAILED, Reason.REJECTED, "unreadable"))
         return readable, moves
 
-    def message(self, story: Story, batch: Batch, entry: Line, address: str, frame: Frame) -> Outgoing:
-        """What one recipient gets."""
+    def message(self, batch: Batch, entry: Line, address: str, common: Outgoing, frame: Frame) -> Outgoing:
+        """What one recipient gets. `common` is what they share who read the same language."""
         reference = make_reference(batch.wave, entry.recipient)
         link = frame.page and f"{frame.page}{self.keys.link_token(batch.wave, entry.recipient)}{frame.leaf}"
-        made = self.outgoing(story, batch, entry.language, frame, reference, address, link, frame.hook + reference)
-        return replace(made, code=self.keys.reply_code(entry.recipient)) if link and batch.channel == "sms" else made
-
-    def outgoing(
-        self,
-        story: Story,
-        batch: Batch,
-        language: str,
-        frame: Frame,
-        reference: str = "",
-        address: str = "",
-        link: str = "",
-        callback: str = "",
-    ) -> Outgoing:
-        """A message in the words of this batch."""
         return Outgoing(
-            reference=reference,
-            address=address,
+            reference,
+            address,
+            common.words,
+            common.lane,
+            common.expires,
+            link,
+            frame.hook + reference,
+            common.drill,
+            common.repeat,
+            common.volume,
+            self.keys.reply_code(entry.recipient) if link and batch.channel == "sms" else "",
+        )
+
+    def outgoing(self, story: Story, batch: Batch, language: str, frame: Frame) -> Outgoing:
+        """What all messages of this batch in one language share."""
+        return Outgoing(
+            reference="",
+            address="",
             words=self.wordbook.words(story, batch.channel, batch.role, language, frame.cause.round, frame.cause.task),
             lane=batch.lane,
             expires=frame.expires,
-            link=link,
-            callback=callback,
             drill=frame.drill,
             repeat=frame.repeat,
             volume=frame.volume,

@@ -62,6 +62,13 @@ class SharedThrottle(Throttle):
         finally:
             self.waiting -= 1
 
+    def grab(self, lane: int) -> bool:
+        """Take one call's worth of what we hold."""
+        if self.clock() < self.paused_until or (pot := self.has(lane)) is None:
+            return False
+        self.pots[pot] -= 1
+        return True
+
     async def take(self, lane: int) -> float:
         """Take a slice from the store; gives the seconds to wait if there is none."""
         urgent = lane <= URGENT

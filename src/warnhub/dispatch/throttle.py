@@ -4,8 +4,7 @@ import asyncio
 import heapq
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 URGENT = 2
 RESERVE = 0.25
@@ -65,18 +64,30 @@ class Throttle:
         finally:
             self.waiting -= 1
 
-    @asynccontextmanager
-    async def call(self, lane: int) -> AsyncIterator[None]:
+    def call(self, lane: int) -> "Call":
         """One call: its part of the rate, then a place among those in flight, the urgent first; held to the end of the block.
 
         Whatever must be true of the call is to be asked inside: it may have waited.
         """
-        await self.acquire(lane)
-        await self.enter(lane)
-        try:
-            yield
-        finally:
-            self.leave()
+        return Call(self, lane)
+
+    def place(self, lane: int) -> "Place":
+        """Room for one call after the other, given up for whoever is more urgent; held to the end of the block at most."""
+        return Place(self, lane)
+
+    def again(self, lane: int) -> bool:
+        """Whether who has just made a call may make another from the same place: its part of the rate is there, and taken, and
+        nobody more urgent waits for the place."""
+        if self.queue and self.queue[0][0] < lane:
+            return False
+        return self.grab(lane)
+
+    def grab(self, lane: int) -> bool:
+        """Take one call's worth of the rate if it is there."""
+        if self.wait_time(lane) > 0:
+            return False
+        self.tokens -= 1
+        return True
 
     async def enter(self, lane: int) -> None:
         """Take a place in flight."""
@@ -100,3 +111,51 @@ class Throttle:
                 place.set_result(None)
                 return
         self.free += 1
+
+
+class Call:
+    """What `Throttle.call` gives: a class, for a generator costs several times as much and this is done for each message."""
+
+    __slots__ = ("lane", "throttle")
+
+    def __init__(self, throttle: Throttle, lane: int) -> None:
+        self.throttle = throttle
+        self.lane = lane
+
+    async def __aenter__(self) -> None:
+        await self.throttle.acquire(self.lane)
+        await self.throttle.enter(self.lane)
+
+    async def __aexit__(self, *raised: object) -> None:
+        self.throttle.leave()
+
+
+class Place:
+    """What `Throttle.place` gives. To queue for each call would cost a turn of the loop for each, and change who goes by
+    nothing: a place given up is taken by the next of the same lane."""
+
+    __slots__ = ("held", "lane", "throttle")
+
+    def __init__(self, throttle: Throttle, lane: int) -> None:
+        self.throttle = throttle
+        self.lane = lane
+        self.held = False
+
+    async def take(self) -> None:
+        """Wait for one call's part of the rate, and for a place in flight; whoever waits for the rate holds no place."""
+        if self.held:
+            if self.throttle.again(self.lane):
+                return
+            self.held = False
+            self.throttle.leave()
+        await self.throttle.acquire(self.lane)
+        await self.throttle.enter(self.lane)
+        self.held = True
+
+    async def __aenter__(self) -> "Place":
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        if self.held:
+            self.held = False
+            self.throttle.leave()
