@@ -87,21 +87,23 @@ def make_posts(found: Sequence[tuple[int, int, str]], per_call: int) -> list[str
     return [orjson.dumps(reports[n : n + per_call]).decode() for n in range(0, len(reports), per_call)]
 
 
-async def receipts(desk: Desk, per_call: int) -> tuple[float, int]:
-    """Receipts a second, and how many were delivered in the end."""
+async def receipts(desk: Desk, per_call: int) -> tuple[float, int, float]:
+    """Receipts a second, how many were delivered in the end, and the microseconds of this process that each took."""
     await run_desk(desk)
     found = await deliveries(desk)
     url = f"{desk.base}/hooks/sms/aliyun?key={'r' * 16}"
+    cpu = time.process_time()
     said = await ask("receipts", {"url": url, "posts": make_posts(found, per_call)})
+    cpu = time.process_time() - cpu
     async with desk.hub.store.read() as conn:
         done = await conn.scalar(text("SELECT count(*) FROM delivery WHERE state = 60"))
     assert done == len(found), f"{done} of {len(found)} receipts were joined"
     assert said["refused"] == 0, said
-    return len(found) * 1.1 / said["seconds"], len(found)
+    return len(found) * 1.1 / said["seconds"], len(found), cpu / len(found) / 1.1 * 1e6
 
 
-async def receipts_by_topic(desk: Desk, per_call: int, broker: str, workers: int) -> tuple[float, int]:
-    """Receipts a second from the topic, and how many were delivered in the end."""
+async def receipts_by_topic(desk: Desk, per_call: int, broker: str, workers: int) -> tuple[float, int, float]:
+    """Receipts a second from the topic, how many were delivered in the end, and nothing of this process: others read."""
     await run_desk(desk)
     found = await deliveries(desk)
     given = desk.settings.model_copy(
@@ -125,7 +127,7 @@ async def receipts_by_topic(desk: Desk, per_call: int, broker: str, workers: int
     async with desk.hub.store.read() as conn:
         kept = await conn.scalar(text("SELECT count(*) FROM receipt"))
     assert kept == len(found), f"{kept} of {len(found)} receipts were kept"
-    return len(found) * 1.1 / (last - first), len(found)
+    return len(found) * 1.1 / (last - first), len(found), 0.0
 
 
 async def reached(desk: Desk, count: int, seconds: float = 600.0) -> float:
@@ -198,7 +200,9 @@ async def acks(desk: Desk, seconds: float) -> dict[str, Any]:
         await asyncio.sleep(0.5)
         found = await deliveries(desk)
     links = [f"{desk.base}/a/{desk.hub.keys.link_token(wave, person)}" for wave, person, _ in found]
+    cpu = time.process_time()
     said = await ask("acks", {"links": links, "seconds": seconds})
+    said["cpu_us"] = round((time.process_time() - cpu) / len(links) * 1e6, 1)
     async with desk.hub.store.read() as conn:
         known = await conn.scalar(text("SELECT count(DISTINCT recipient_id) FROM ack WHERE human"))
     assert known == said["answered"], f"{said['answered']} were thanked, {known} are in the ledger"
@@ -275,9 +279,10 @@ async def measure(name: str, recipients: int, store: str, runs: int, **asked: An
                         if via_kafka
                         else receipts(desk, asked["per_call"])
                     )
-                    rate, count = await how
+                    rate, count, cpu = await how
                     values.append(rate)
                     more = {"per_call": asked["per_call"], "receipts": count, "via": asked["via"], "workers": asked["workers"]}
+                    more["cpu_us"] = round(cpu, 1)
                 else:
                     said = await acks(desk, asked["seconds"])
                     values.append(said.pop("p99"))

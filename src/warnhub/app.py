@@ -31,7 +31,9 @@ def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> F
         made = hub or await make_hub(settings, **parts)
         app.state.hub = made
         for make in (make_field, make_doors, make_tasks, make_sightings, make_router):
-            app.include_router(make(made))
+            router = make(made)
+            app.include_router(router)
+            express.add(router.routes)
         async with run_hub(made):
             if hub is None:
                 freeze_heap()
@@ -48,6 +50,8 @@ def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> F
         redoc_url=None,
         openapi_url="/v1/openapi.json",
     )
+    express = app.express
+    express.add(hooks.router.routes)
     install_handlers(app)
     app.add_api_route("/", to_console, include_in_schema=False)
     for part in (hooks, speech, feeds, alerts, warnings, relief, watch, health):

@@ -7,8 +7,10 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.types import Receive, Scope, Send
 
 from warnhub.alert import Alert, Problem
+from warnhub.api.express import Express, answer_plain
 from warnhub.api.problems import MEDIA
 
 REF = "#/components/schemas/{model}"
@@ -62,7 +64,19 @@ def alert_schema(ref: str = "#/$defs/{model}") -> dict[str, Any]:
 
 
 class Described(FastAPI):
-    """An application that says of itself what is published in `schemas/openapi.json`."""
+    """An application that says of itself what is published in `schemas/openapi.json`, and lets the busiest calls by."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.express = Express()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a call: the busiest before the framework sees them."""
+        route = self.express.find(scope) if scope["type"] == "http" else None
+        if route is None:
+            await super().__call__(scope, receive, send)
+        else:
+            await answer_plain(self, route, scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document of the routes that machines use; made once."""

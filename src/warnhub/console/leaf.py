@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from functools import cache, lru_cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
@@ -21,6 +22,9 @@ WHAT, DETAILS = 1_200, 1_800
 
 TOKEN, NONCE, AT = "\ue001", "\ue002", "\ue003"
 """Where a reader's own things go on a page that is drawn once for all: characters that no agency's text keeps."""
+
+
+OWN = re.compile(f"([{TOKEN}{NONCE}{AT}])")
 
 
 @cache
@@ -43,15 +47,14 @@ def draw_page(
     county: County, card: Card, token: str, nonce: str, now: float, *, trouble: str = "", thanks: str = "", status: int = 200
 ) -> HTMLResponse:
     """The page behind a link. `thanks`: the choice just kept; `trouble`: why nothing was; `now` in seconds."""
-    at = local_time(int(now * 1000), ZoneInfo(county.zone))
-    html = draw_frame(county, card, trouble, thanks)
-    return seal_page(html.replace(TOKEN, token).replace(NONCE, nonce).replace(AT, at), status)
+    own = {TOKEN: token, NONCE: nonce, AT: local_time(int(now * 1000), ZoneInfo(county.zone))}
+    return seal_page("".join(own.get(part, part) for part in draw_frame(county, card, trouble, thanks)), status)
 
 
 @lru_cache(maxsize=512)
-def draw_frame(county: County, card: Card, trouble: str, thanks: str) -> str:
-    """What a page says to everybody who has this card, with the places of what is the reader's own."""
-    return (
+def draw_frame(county: County, card: Card, trouble: str, thanks: str) -> tuple[str, ...]:
+    """What a page says to everybody who has this card, cut at the places of what is the reader's own."""
+    html = (
         templates()
         .get_template("field.html")
         .render(
@@ -75,6 +78,7 @@ def draw_frame(county: County, card: Card, trouble: str, thanks: str) -> str:
             at=AT,
         )
     )
+    return tuple(OWN.split(html))
 
 
 def draw_stray(county: County) -> HTMLResponse:

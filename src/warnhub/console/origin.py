@@ -15,7 +15,8 @@ def networks(names: tuple[str, ...]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(name, strict=False) for name in names)
 
 
-def is_trusted(address: str, proxies: Sequence[Network]) -> bool:
+@lru_cache(maxsize=4_096)
+def is_trusted(address: str, proxies: tuple[Network, ...]) -> bool:
     """Whether this is a proxy of ours."""
     try:
         place = ipaddress.ip_address(address)

@@ -6,6 +6,7 @@ confirmation also takes a page that was looked at and a choice that is not made 
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 AGENTS = (
     # previews of chat programs and networks
@@ -28,6 +29,7 @@ GENERIC = re.compile(r"(?<!cu)bot\b|\bspider\b|crawler|crawling|\bpreview|\bscan
 AHEAD = {"purpose": "prefetch", "sec-purpose": "prefetch", "x-moz": "prefetch", "x-purpose": "preview"}
 
 
+@lru_cache(maxsize=4_096)
 def is_machine(agent: str) -> bool:
     """Whether a `User-Agent` says that nobody is looking; every browser has one, so none at all says so too."""
     said = agent.lower().strip()

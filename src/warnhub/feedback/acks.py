@@ -181,17 +181,19 @@ def ack_row(ack: Ack, warning: int, human: bool, now: int) -> dict[str, object]:
 
 async def close_tasks(tx: Tx, warning: int, acks: Sequence[Ack]) -> None:
     """Their task is done; a call for help stays on the page whatever came before."""
-    source = rows_table(tx.conn.dialect.name == "sqlite", recipient="int", choice="text", evidence="text")
+    # The warning is a column of the rows, not a constant: else SQLite walks the tasks of the whole warning for each row.
+    source = rows_table(tx.conn.dialect.name == "sqlite", warning="int", recipient="int", choice="text", evidence="text")
     await tx.conn.execute(
         text(
             "UPDATE task SET state = 'done', done_at = coalesce(task.done_at, :now), choice = k.choice, evidence = k.evidence "
-            f"FROM {source} AS k WHERE task.warning_id = :w AND task.recipient_id = k.recipient AND task.kind = 'confirm' "
-            "AND (task.state <> 'done' OR task.choice IS NULL OR task.choice <> k.choice)"
+            f"FROM {source} AS k WHERE task.warning_id = k.warning AND task.recipient_id = k.recipient "
+            "AND task.kind = 'confirm' AND (task.state <> 'done' OR task.choice IS NULL OR task.choice <> k.choice)"
         ),
         {
             # Of several answers of one person in one commit the last counts.
-            "rows": pack_rows({ack.recipient: (ack.recipient, ack.choice, ack.evidence.value) for ack in acks}.values()),
-            "w": warning,
+            "rows": pack_rows(
+                {ack.recipient: (warning, ack.recipient, ack.choice, ack.evidence.value) for ack in acks}.values()
+            ),
             "now": tx.now,
         },
     )
@@ -207,14 +209,14 @@ async def close_tasks(tx: Tx, warning: int, acks: Sequence[Ack]) -> None:
 
 async def close_visits(tx: Tx, warning: int, acks: Sequence[Ack]) -> None:
     """Who says that the people have moved has been at the door."""
-    moved = {ack.recipient: (ack.recipient, ack.evidence.value) for ack in acks if ack.choice == "moved"}
+    moved = {ack.recipient: (warning, ack.recipient, ack.evidence.value) for ack in acks if ack.choice == "moved"}
     if moved:
-        source = rows_table(tx.conn.dialect.name == "sqlite", recipient="int", evidence="text")
+        source = rows_table(tx.conn.dialect.name == "sqlite", warning="int", recipient="int", evidence="text")
         await tx.conn.execute(
             text(
                 "UPDATE task SET state = 'done', done_at = :now, choice = 'moved', evidence = k.evidence "
-                f"FROM {source} AS k WHERE task.warning_id = :w AND task.recipient_id = k.recipient AND task.kind = 'visit' "
-                "AND task.state IN ('open', 'late')"
+                f"FROM {source} AS k WHERE task.warning_id = k.warning AND task.recipient_id = k.recipient "
+                "AND task.kind = 'visit' AND task.state IN ('open', 'late')"
             ),
-            {"rows": pack_rows(moved.values()), "w": warning, "now": tx.now},
+            {"rows": pack_rows(moved.values()), "now": tx.now},
         )

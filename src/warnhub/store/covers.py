@@ -146,15 +146,15 @@ async def cover_origins(tx: Tx, warning: int, people: Iterable[int]) -> None:
     A visit to a door is another thing than an answer: it ends when the person behind that door has answered, or when the
     visitor says so.
     """
-    source = rows_table(tx.conn.dialect.name == "sqlite", recipient="int")
-    bind = {"rows": pack_rows((person,) for person in sorted(set(people))), "w": warning, "now": tx.now}
+    # From the people to their tasks to whom those cover, never from all tasks of the warning.
+    source = rows_table(tx.conn.dialect.name == "sqlite", warning="int", recipient="int")
     await tx.conn.execute(
         text(
-            "UPDATE task SET state = 'covered', done_at = :now WHERE warning_id = :w AND kind = 'confirm' "
-            "AND state IN ('open', 'late') AND id IN (SELECT c.origin_id FROM cover c JOIN task t ON t.id = c.task_id "
-            f"JOIN {source} AS k ON k.recipient = t.recipient_id WHERE t.warning_id = :w)"
+            "UPDATE task SET state = 'covered', done_at = :now WHERE +warning_id = :w AND kind = 'confirm' "
+            f"AND state || '' IN ('open', 'late') AND id IN (SELECT c.origin_id FROM {source} AS k JOIN task t "
+            "ON t.warning_id = k.warning AND t.recipient_id = k.recipient JOIN cover c ON c.task_id = t.id)"
         ),
-        bind,
+        {"rows": pack_rows((warning, person) for person in sorted(set(people))), "w": warning, "now": tx.now},
     )
     await tx.conn.execute(
         text(

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Float, ForeignKey, Index, LargeBinary, SmallInteger, Table, Text, UniqueConstraint
 
-from warnhub.store.tables import Id, Time, metadata, serial
+from warnhub.store.tables import Id, Time, metadata, serial, task
 
 cover = Table(
     "cover",
@@ -13,6 +13,10 @@ cover = Table(
     sqlite_with_rowid=False,
 )
 """Somebody's task stands for another's too: several of them, where one superior is called for several people."""
+
+CALLED = task.c.rung == 99
+Index("ix_task_called", task.c.warning_id, sqlite_where=CALLED, postgresql_where=CALLED)
+"""Who is called for somebody else: few, and looked for with every answer."""
 
 shift = Table(
     "shift",
