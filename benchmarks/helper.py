@@ -7,15 +7,14 @@ import orjson
 import uvloop
 
 from warnhub.config import load_settings
-from warnhub.heap import freeze_heap
-from warnhub.hub import make_hub
+from warnhub.hub import make_hub, warm_up
 from warnhub.logs import set_up
 
 
 async def work() -> None:
     """Until it is ended."""
     hub = await make_hub(load_settings(**orjson.loads(sys.stdin.readline())))
-    freeze_heap()
+    warm_up(hub)
     async with asyncio.TaskGroup() as group:
         group.create_task(hub.worker.run())
         group.create_task(hub.living.run(hub.bus))

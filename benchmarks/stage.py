@@ -26,8 +26,7 @@ from warnhub.alert import Level
 from warnhub.app import create_app
 from warnhub.config import Settings, load_settings
 from warnhub.crypto import KeyRing, make_key
-from warnhub.heap import freeze_heap
-from warnhub.hub import Hub, make_hub
+from warnhub.hub import Hub, make_hub, warm_up
 from warnhub.simulate.county import load_county
 from warnhub.store.agencies import add_agency
 from warnhub.store.engine import Store
@@ -206,6 +205,7 @@ class Stage:
         # Without certificates: to read the machine's takes 0.4 s of this process, which would be the desk's delay.
         http = httpx.AsyncClient(base_url=settings.public_url, timeout=60, transport=httpx.AsyncHTTPTransport(verify=False))
         async with helpers(values, workers - 1), serving(settings) as hub, http:
+            await http.get("/healthz")  # the client loads what it needs with its first call
             yield Desk(hub, settings.public_url, key, settings, self.recipients, http, values)
 
 
@@ -228,7 +228,7 @@ async def serving(settings: Settings) -> AsyncIterator[Hub]:
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - the server tells nobody
         await asyncio.sleep(0.02)
-    freeze_heap()
+    warm_up(hub)
     try:
         yield hub
     finally:

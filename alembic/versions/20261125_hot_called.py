@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "hot_called"
-down_revision = "forms_elsewhere"
+down_revision = "why_lost"
 branch_labels = None
 depends_on = None
 

@@ -17,8 +17,7 @@ from warnhub.console.pages import make_router
 from warnhub.field.doors import make_doors
 from warnhub.field.sightings import make_sightings
 from warnhub.field.tasks import make_tasks
-from warnhub.heap import freeze_heap
-from warnhub.hub import Hub, make_hub, run_hub
+from warnhub.hub import Hub, make_hub, run_hub, warm_up
 
 TITLE = "WarnHub"
 
@@ -36,7 +35,7 @@ def create_app(settings: Settings, *, hub: Hub | None = None, **parts: Any) -> F
             express.add(router.routes)
         async with run_hub(made):
             if hub is None:
-                freeze_heap()
+                warm_up(made)
             yield
 
     # The framework's own spans would hold the paths of field pages, and those are keys.

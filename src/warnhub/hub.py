@@ -39,6 +39,7 @@ from warnhub.feedback.receipts import Receipts
 from warnhub.feedback.replies import CAME, Replies
 from warnhub.feedback.steering import Steering
 from warnhub.forecast import Forecasts
+from warnhub.heap import freeze_heap
 from warnhub.ingest.scales import check_tables
 from warnhub.ingest.stations import load_stations
 from warnhub.inlet.calls import CallTopic
@@ -298,6 +299,12 @@ async def make_hub(
     )
     subscribe(hub)
     return hub
+
+
+def warm_up(hub: Hub) -> None:
+    """Do now what the first red warning would wait for: read the table of actions, compile and try every text; then freeze."""
+    check_words(hub.wordbook.wording)
+    freeze_heap()
 
 
 def subscribe(hub: Hub) -> None:

@@ -17,8 +17,7 @@ from warnhub.channels import installed_channels
 from warnhub.commands import asynchronous, fail, out, settings
 from warnhub.config import ConfigError, Settings
 from warnhub.crypto import make_key
-from warnhub.heap import freeze_heap
-from warnhub.hub import Hub, make_hub, run_hub
+from warnhub.hub import Hub, make_hub, run_hub, warm_up
 from warnhub.logs import set_up
 from warnhub.store.engine import Store
 from warnhub.store.migrate import SchemaError, check_store, head_revision, upgrade_store
@@ -113,7 +112,7 @@ async def work(found: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with watched(await make_hub(found, works=True)) as hub:
-        freeze_heap()
+        warm_up(hub)
         log.info("worker.started", node=hub.worker.node, providers=sorted(hub.providers))
         await ended.wait()
         log.info("worker.ending")

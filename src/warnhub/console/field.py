@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from warnhub.console.answer import Answer, judge_answer
 from warnhub.console.hub import Field
-from warnhub.console.leaf import draw_page, draw_stray
+from warnhub.console.leaf import draw_page, draw_stray, templates
 from warnhub.console.origin import origin_of
 from warnhub.console.posts import Post, TooLarge, read_post
 from warnhub.console.scanners import is_machine, looks_ahead
@@ -164,6 +164,7 @@ class Gate:
 def make_field(hub: Field, clock: Clock = time.time) -> APIRouter:
     """`GET|HEAD|POST /a/{token}`. `clock` gives seconds since 1970."""
     router = APIRouter(include_in_schema=False)
+    templates().get_template("field.html")  # compiled before somebody waits for it
     gate = Gate(hub, clock)
     pages: dict[str, Callable[[Request], Awaitable[Response]]] = {"GET": gate.look, "HEAD": gate.look, "POST": gate.answer}
     for method, page in pages.items():

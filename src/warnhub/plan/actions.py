@@ -55,7 +55,8 @@ class Entry(BaseModel):
 @cache
 def action_table() -> dict[str, Entry]:
     """The entries by prefix."""
-    rows = yaml.safe_load((files("warnhub.plan") / "actions.yaml").read_text("utf-8"))
+    known = (files("warnhub.plan") / "actions.yaml").read_text("utf-8")
+    rows = yaml.load(known, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are the safe one
     return {prefix: entry for entry in map(Entry.model_validate, rows) for prefix in entry.hazards}
 
 
