@@ -24,6 +24,7 @@ from dataclasses import replace
 from typing import IO, Any
 
 import uvloop
+from sqlalchemy import text
 
 from benchmarks.broker import broker_running
 from benchmarks.fanout import run_desk, store_running
@@ -31,7 +32,7 @@ from benchmarks.postgres import postgres_running
 from benchmarks.report import parser, show, summed_up
 from benchmarks.sink import sink_running
 from benchmarks.slow import slow_running
-from benchmarks.stage import CARRIERS, Stage
+from benchmarks.stage import CARRIERS, Desk, Stage
 from warnhub.logs import set_up
 
 PARALLEL = 10
@@ -43,6 +44,7 @@ async def workers(recipients: int, runs: int, wait: float) -> dict[str, Any]:
     single = CARRIERS["single"]
     carrier = replace(single, section=single.section | {"parallel": PARALLEL, "rate": 2_000})
     values, rates = [], {1: 0.0, 2: 0.0}
+    shares: list[int] = []
     with postgres_running() as server, slow_running(carrier.status, carrier.answer, wait) as sink, broker_running() as broker:
         stage = Stage(recipients, server)
         for _ in range(runs):
@@ -50,11 +52,19 @@ async def workers(recipients: int, runs: int, wait: float) -> dict[str, Any]:
                 kafka = {"kafka": broker, "kafka_prefix": f"b{time.time_ns()}", "kafka_partitions": PARTITIONS}
                 async with stage.desk(carrier, sink, **kafka) as desk, hands(desk.values, count):
                     messages, seconds, _ = await run_desk(desk)
+                    shares = await read_shares(desk)
                 rates[count] = messages / seconds
             values.append(rates[2] / rates[1])
     more = {"one": round(rates[1]), "two": round(rates[2]), "wait_s": wait, "ceiling_one": round(PARALLEL / wait)}
-    more |= {"partitions": PARTITIONS, "parallel": PARALLEL}
+    more |= {"partitions": PARTITIONS, "parallel": PARALLEL, "shares": shares}
     return summed_up("workers", "times", values, [2.0], reach=1.7, recipients=recipients, store="postgres", **more)
+
+
+async def read_shares(desk: Desk) -> list[int]:
+    """How many messages each worker had in hand."""
+    async with desk.hub.store.read() as conn:
+        rows = await conn.execute(text("SELECT leased_by, sum(size) FROM batch GROUP BY leased_by"))
+        return sorted(int(row[1]) for row in rows)
 
 
 @contextlib.asynccontextmanager
