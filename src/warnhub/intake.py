@@ -39,6 +39,7 @@ from warnhub.store.elsewhere import add_elsewhere, known_elsewhere
 from warnhub.store.engine import Store, Tx
 from warnhub.store.readings import add_reading, add_reissue, as_read, first_alerts, prolong
 from warnhub.store.trust import Trust
+from warnhub.store.turns import hurry
 from warnhub.store.warnings import LIVING, Warning, add_warning, end_warning, read_warning, set_released, warnings_of
 
 ALL_CLEAR = timedelta(hours=2)
@@ -86,9 +87,10 @@ class Intake:
     async def deciding(self) -> AsyncIterator[Tx]:
         """A transaction that decides something: one at a time in the whole installation, so that two officers' yes, a repeat
         and a second cancel see what the first has done."""
-        async with self.store.write() as tx:
-            await hold_audit(tx)
-            yield tx
+        with hurry():
+            async with self.store.write() as tx:
+                await hold_audit(tx)
+                yield tx
 
     def limits(self, agency: Agency, trust: Trust | None = None, proven: bool = False) -> Limits:
         """What the gates are told of what an agency sends. `proven`: the request itself was signed."""

@@ -18,6 +18,7 @@ from warnhub.store import tables
 from warnhub.store.audits import add_event
 from warnhub.store.engine import Store, Tx
 from warnhub.store.timers import set_timer
+from warnhub.store.turns import hurry
 from warnhub.store.warnings import LIVING, Warning, read_warning, warning_alert
 from warnhub.traces import carried, span
 
@@ -48,7 +49,10 @@ class Planner:
             warning = await read_warning(conn, int(key))
             if warning is None or warning.state != LIVING or warning.planned_at is not None:
                 return
-        with span("warning.plan", "consumer", warning.trace, warning=warning.uid, level=warning.level):
+        with (
+            span("warning.plan", "consumer", warning.trace, warning=warning.uid, level=warning.level),
+            hurry(warning.lane == 1),
+        ):
             await self.carry_out(warning)
 
     async def carry_out(self, warning: Warning) -> None:

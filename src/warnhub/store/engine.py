@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from warnhub.store.tables import outbox
+from warnhub.store.turns import Turns
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -138,7 +139,7 @@ class Store:
         self.url = parsed = parsed.set(drivername="sqlite" if self.sqlite else "postgresql+asyncpg")
         self.clock = clock
         self.listeners: list[Callable[[set[str]], None]] = []
-        self.lock = asyncio.Lock()
+        self.lock = Turns()
         tools: dict[str, Any] = {"json_serializer": dump_json, "json_deserializer": orjson.loads}
         if self.sqlite:
             if parsed.database in (None, "", ":memory:"):
