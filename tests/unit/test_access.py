@@ -90,5 +90,5 @@ def test_every_client_is_made_with_them() -> None:
                 spread = [ast.unparse(one.value) for one in node.keywords if one.arg is None]
                 assert any(one.startswith("kafka_options(") for one in spread), f"{path}:{node.lineno}"
                 made.append(path.name)
-    assert sorted(set(made)) == ["kafka.py", "relay.py", "topics.py"]
+    assert sorted(set(made)) == ["calls.py", "kafka.py", "relay.py", "topics.py"]
     assert len(made) >= 6
