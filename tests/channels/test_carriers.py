@@ -314,7 +314,7 @@ DAYS = (("", 0), (">", -1), ("<", 1), ("", 1), (">", 2), ("<", -2))
 async def listed(adapter: Twilio, sign: str, day: datetime) -> list[Any]:
     """What the list shows for a day, or from one, or up to one."""
     name = {"": "date_sent", ">": "date_sent_after", "<": "date_sent_before"}[sign]
-    return list(await adapter.messages.page_async(to="+8613800138000", **{name: day}))
+    return list(await adapter.messages.resource.page_async(to="+8613800138000", **{name: day}))
 
 
 class TestAliyun:

@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from playwright.async_api import Locator, Page, async_playwright, expect
+from playwright.async_api import Error, Locator, Page, async_playwright, expect
 from stage import OFFICERS, Hub, find_person, number_of
 from test_drawing import spot_on, start_draft
 from test_flows import count, enter, state_of
@@ -30,8 +30,15 @@ class Desk:
         return page
 
     async def act(self, page: Page, uid: str, what: str, **fields: str) -> None:
-        """Go to an act's page, fill it in, and do it."""
-        await page.goto(f"/console/warnings/{uid}/{what}")
+        """Go to an act's page, fill it in, and do it. A live page may load itself anew at that moment: then go again."""
+        path = f"/console/warnings/{uid}/{what}"
+        try:
+            await page.goto(path)
+        except Error as error:
+            if "interrupted by another navigation" not in str(error):
+                raise
+            await page.wait_for_load_state()
+            await page.goto(path)
         assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth")
         assert not PHONE.search(await page.content())
         for name, value in fields.items():

@@ -34,6 +34,7 @@ from warnhub.crypto import KeyRing, make_key
 from warnhub.hub import Hub, make_hub, run_hub
 from warnhub.monitor.auditor import check_batches, check_ledger
 from warnhub.monitor.summary import Summary
+from warnhub.response.plans import add_plans
 from warnhub.simulate.aliyun import AliyunCarrier
 from warnhub.simulate.carrier import Carrier, Faults
 from warnhub.simulate.carriers import Server, make_carrier, served
@@ -117,7 +118,8 @@ class Base:
 
 
 async def build_base(path: Path, server: Postgres | None = None, broker: Broker | None = None) -> Base:
-    """1,200 residents and 86 who answer for them, four agencies, two officers, the stories' policy as version 2."""
+    """1,200 residents and 86 who answer for them, four agencies, two officers, the stories' policy as version 2. The plans
+    are for a hazard that no story has, so that people hear of a warning alone: `open_town(plans=…)` puts others in force."""
     if server is not None:
         path = Path(await server.make())
     base = Base(path, make_key(), server, broker)
@@ -127,6 +129,7 @@ async def build_base(path: Path, server: Postgres | None = None, broker: Broker 
     await load_policies(store)
     async with store.write() as tx:
         await add_policy(tx, POLICY, "story", "fewer rules")
+        await add_plans(tx, PLANS, "story", "none that begins")
         for id, given in AGENCIES.items():
             base.agencies[id] = await add_agency(tx, "story", id=id, **given)
         for name, role in (("zhang", "duty"), ("li", "approver"), ("looker", "viewer")):
@@ -135,6 +138,17 @@ async def build_base(path: Path, server: Postgres | None = None, broker: Broker 
     await store.close()
     return base
 
+
+PLANS = """
+name: 故事用
+plans:
+  - key: none
+    name: 故事里没有的灾害
+    hazards: [11Z99]
+    levels: {red: I}
+    steps:
+      - {key: look, level: I, title: 查看, owner: county_duty, at: +0h, within: 1h}
+"""
 
 AGENCIES: dict[str, dict[str, Any]] = {
     "weather": {
@@ -479,22 +493,26 @@ async def open_town(
     folder: Path,
     *,
     policy: str = "",
+    plans: str = "",
     providers: Mapping[str, Mapping[str, Any]] | None = None,
     mqtt: int = 0,
     started: bool = True,
     **given: Any,
 ) -> AsyncIterator[Town]:
-    """A town with a copy of the county. `policy` is put in force as version 3; `providers` changes single settings of some;
+    """A town with a copy of the county. `policy` and `plans` are put in force; `providers` changes single settings of some;
     the loudspeakers are there if a broker listens at port `mqtt`. `started` False: the story runs the application itself."""
     with socket.create_server((HOST, 0)) as place:
         port = place.getsockname()[1]
     scene = make_scene(f"http://{HOST}:{port}")
     async with contextlib.AsyncExitStack() as stack:
         place_of = await stack.enter_async_context(base.copy(folder))
-        if policy:
+        if policy or plans:
             store = Store(place_of["database_url"])
             async with store.write() as tx:
-                await add_policy(tx, policy, "story", "of this story")
+                if policy:
+                    await add_policy(tx, policy, "story", "of this story")
+                if plans:
+                    await add_plans(tx, plans, "story", "of this story")
             await store.close()
         carriers = {name: make_carrier(name, plan) for name, plan in carriers_plan(scene).carriers.items()}
         scene.ports.update(await stack.enter_async_context(playing(carriers)), mqtt=mqtt)

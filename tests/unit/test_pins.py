@@ -32,11 +32,11 @@ class Terminal:
         return f"sqlite:///{self.folder}/desk.sqlite3"
 
     def run(self, *words: str) -> tuple[int, str]:
-        """A command: (exit code, everything it said)."""
+        """A command: (exit code, everything it said, as one line)."""
         env = {"WARNHUB_DATABASE_URL": self.url, "WARNHUB_SECRET_KEY": self.secret, "COLUMNS": "300"}
         found = CliRunner().invoke(app, list(words), env=env)
         assert found.exception is None or isinstance(found.exception, SystemExit), found.exception
-        return found.exit_code, found.output
+        return found.exit_code, " ".join(found.output.split())
 
     def ask(self, question: Callable[[AsyncConnection], Awaitable[Any]]) -> Any:
         """What the database says."""
