@@ -8,5 +8,5 @@ PATH=$PWD/.venv/bin:$PATH:/usr/sbin:/usr/local/sbin
 checked=0
 scripts/check.sh || checked=$?
 [ $checked = 0 ] || echo "the checks above failed; the tests run all the same"
-pytest -n $(($(nproc) + 1)) --dist loadfile "$@" || exit $?
+pytest -n $(($(nproc) + 1)) --dist loadfile --no-loadscope-reorder "$@" || exit $?
 exit $checked

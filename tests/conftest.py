@@ -18,6 +18,8 @@ structlog.configure(
     ]
 )
 
+FIRST = ["story", "e2e", "store", "channels"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What a run may ask for."""
@@ -25,7 +27,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes a minute is played by `make stories`."""
+    """What waits longest comes first, so that no worker ends with it alone; what takes a minute is played by `make stories`."""
+    items.sort(key=lambda item: FIRST.index(item.path.parent.name) if item.path.parent.name in FIRST else len(FIRST))
     if config.getoption("--every-story"):
         return
     for item in items:

@@ -75,7 +75,8 @@ async def test_the_ladder(visit: Opener) -> None:
         await told(town, people, "silent's superior")
 
         async def given_up() -> bool:
-            return await task(town, people["silent"]) == ("late", 3)
+            ended = [await task(town, people[f"silent{who}"]) for who in ("", "'s deputy", "'s superior")]
+            return ended == [("late", 3), ("late", 99), ("late", 99)]
 
         await town.until(given_up, "the ladder of the silent one ends")
         await town.settle(uid)
