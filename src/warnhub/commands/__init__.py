@@ -1,10 +1,12 @@
 """What every command shares: settings, a store, and errors that say what to do."""
 
 import asyncio
+import difflib
 import functools
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import typer
@@ -12,6 +14,7 @@ from rich.console import Console
 
 from warnhub.config import ConfigError, Settings, load_settings
 from warnhub.crypto import KeyRing
+from warnhub.plan.loading import PolicyError
 from warnhub.store.engine import Store
 from warnhub.store.migrate import SchemaError, check_store
 
@@ -41,6 +44,25 @@ def asynchronous(function: Callable[P, Awaitable[R]]) -> Callable[P, R]:
             raise typer.Exit(130) from None
 
     return run
+
+
+def read_written(file: Path, read: Callable[[str], R], wrong: str) -> tuple[str, R]:
+    """A file's text and what is in it; ends the command with every problem and its line where that is not what it should be."""
+    written = file.read_text("utf-8")
+    try:
+        return written, read(written)
+    except PolicyError as error:
+        fail(f"{file} {wrong}; nothing was changed\n{error}")
+
+
+def ask_change(old: str, new: str, names: tuple[str, str], question: str, yes: bool, more: Iterable[str] = ()) -> None:
+    """Show what changes between two texts, and ask unless `yes`; ends the command where the answer is no."""
+    for line in difflib.unified_diff(old.splitlines(), new.splitlines(), *names, lineterm=""):
+        out.print(line, markup=False, soft_wrap=True)
+    for line in more:
+        out.print(line, markup=False)
+    if not yes and not typer.confirm(question):
+        raise typer.Exit(1)
 
 
 def settings(**given: Any) -> Settings:

@@ -1,6 +1,5 @@
 """`warnhub agency | drill | policy | audit`."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +9,11 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from warnhub.alert import Level
-from warnhub.commands import actor, asynchronous, err, fail, open_store, out
+from warnhub.commands import actor, ask_change, asynchronous, err, fail, open_store, out, read_written
 from warnhub.dispatch.failover import close_incident
 from warnhub.monitor.auditor import check_batches, check_ledger
 from warnhub.plan.changes import explain_texts
-from warnhub.plan.loading import PolicyError, read_policy
+from warnhub.plan.loading import read_policy
 from warnhub.store import tables
 from warnhub.store.agencies import add_agency, disable_agency, list_agencies, rotate_key
 from warnhub.store.audits import add_audit, verify_audit
@@ -171,20 +170,12 @@ async def policy_set(
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
     """更换策略(先显示差异) / put a new policy in force; shows what changes and asks."""
-    written = file.read_text("utf-8")
-    try:
-        read_policy(written)
-    except PolicyError as error:
-        fail(f"{file} is not a policy; nothing was changed\n{error}")
+    written, _ = read_written(file, read_policy, "is not a policy")
     async with open_store() as (_, store, _):
         await load_policies(store)
         version, old = await newest_policy(store)
-        for line in difflib.unified_diff(old.splitlines(), written.splitlines(), f"version {version}", str(file), lineterm=""):
-            out.print(line, markup=False, soft_wrap=True)
-        for line in explain_texts(old, written):
-            out.print(line, markup=False)
-        if not yes and not typer.confirm("更换为新策略? / put it in force?"):
-            raise typer.Exit(1)
+        names, explained = (f"version {version}", str(file)), explain_texts(old, written)
+        ask_change(old, written, names, "更换为新策略? / put it in force?", yes, explained)
         async with store.write() as tx:
             fresh = await add_policy(tx, written, actor(), note)
     out.print(f"version {fresh}; a running server takes it within seconds; warnings made before keep theirs")

@@ -1,6 +1,5 @@
 """`warnhub plan | linkage`: the response plans and the linkage rules in force."""
 
-import difflib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -8,12 +7,12 @@ from typing import Annotated
 import typer
 from sqlalchemy import text
 
-from warnhub.commands import actor, asynchronous, err, fail, open_store, out
-from warnhub.plan.loading import PolicyError
-from warnhub.response.linkage import Linkage, add_linkage, judge, newest_linkage, read_linkage
+from warnhub.commands import actor, ask_change, asynchronous, err, open_store, out, read_written
+from warnhub.response.linkage import add_linkage, judge, newest_linkage, read_linkage
 from warnhub.response.plans import add_plans, newest_plans, read_plans
 
 linkage = typer.Typer(help="研判联动规则 / the linkage rules that propose warnings.", no_args_is_help=True)
+NO_RULES = "holds no linkage rules"
 plan = typer.Typer(help="应急预案 / the response plans.", no_args_is_help=True)
 
 
@@ -35,29 +34,13 @@ async def plan_set(
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
     """更换预案(先显示差异) / put other plans in force; shows what changes and asks. Runs that have begun keep theirs."""
-    written = file.read_text("utf-8")
-    try:
-        read_plans(written)
-    except PolicyError as error:
-        fail(f"{file} is no plan; nothing was changed\n{error}")
+    written, _ = read_written(file, read_plans, "is no plan")
     async with open_store() as (_, store, _):
         version, old = await newest_plans(store)
-        for line in difflib.unified_diff(old.splitlines(), written.splitlines(), f"version {version}", str(file), lineterm=""):
-            out.print(line, markup=False, soft_wrap=True)
-        if not yes and not typer.confirm("更换为新预案? / put it in force?"):
-            raise typer.Exit(1)
+        ask_change(old, written, (f"version {version}", str(file)), "更换为新预案? / put it in force?", yes)
         async with store.write() as tx:
             fresh = await add_plans(tx, written, actor(), note)
     out.print(f"version {fresh}; a running server takes it within seconds; runs that began before keep theirs")
-
-
-def read_file(file: Path) -> tuple[str, Linkage]:
-    """A file's text and the rules in it; ends the command with every problem and its line where there are none."""
-    written = file.read_text("utf-8")
-    try:
-        return written, read_linkage(written)
-    except PolicyError as error:
-        fail(f"{file} holds no linkage rules; nothing was changed\n{error}")
 
 
 @linkage.command("show")
@@ -78,7 +61,7 @@ async def linkage_check(
     now: Annotated[bool, typer.Option("--now", help="hold them against the readings that are there, changing nothing")] = False,
 ) -> None:
     """检查规则文件 / whether a file can be put in force; --now: which rules would fire, where, and by which readings."""
-    _, rules = read_file(file)
+    _, rules = read_written(file, read_linkage, NO_RULES)
     out.print(f"{rules.name}: {len(rules.rules)} rules", markup=False)
     if not now:
         return
@@ -102,14 +85,11 @@ async def linkage_set(
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
     """更换规则(先显示差异) / put other rules in force; shows what changes and asks. A proposal names its version."""
-    written, _ = read_file(file)
+    written, _ = read_written(file, read_linkage, NO_RULES)
     async with open_store() as (_, store, _):
         old = await newest_linkage(store)
-        before = f"version {old.version}, {old.author}"
-        for line in difflib.unified_diff(old.text.splitlines(), written.splitlines(), before, str(file), lineterm=""):
-            out.print(line, markup=False, soft_wrap=True)
-        if not yes and not typer.confirm("更换为新规则? / put them in force?"):
-            raise typer.Exit(1)
+        names = f"version {old.version}, {old.author}", str(file)
+        ask_change(old.text, written, names, "更换为新规则? / put them in force?", yes)
         async with store.write() as tx:
             fresh = await add_linkage(tx, written, actor(), note)
     out.print(f"version {fresh}; a running server takes it within seconds")
