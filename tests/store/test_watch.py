@@ -18,7 +18,7 @@ from warnhub.response.build import make_responder
 from warnhub.response.linkage import add_linkage, default_linkage, default_rules, newest_linkage, read_linkage
 from warnhub.response.responder import Responder
 from warnhub.response.watch import OTHER as STRANGE
-from warnhub.response.watch import name_danger
+from warnhub.response.watch import TURN, name_danger
 from warnhub.store.audits import verify_audit
 from warnhub.store.points import Entry, save_points
 from warnhub.store.proposals import HOLD, Gauge, Sighting, list_proposals, similar_cases
@@ -249,6 +249,24 @@ async def test_a_resident_who_asks_for_help_by_short_message_is_a_report_from_th
     assert await county.rows("SELECT 1 FROM task WHERE state = 'done'") == [], "a report confirms nothing"
     seen = await county.rows("SELECT source, warning_id FROM sighting ORDER BY id")
     assert [tuple(row) for row in seen] == [("sms", None), ("sms", warning.id), ("sms", warning.id)]
+
+
+@pytest.mark.parametrize("warned", [False, True], ids=["before any warning", "told of one"])
+async def test_a_call_for_help_is_heard_behind_however_much_talk(county: County, warned: bool) -> None:
+    responder = await settle(county)
+    replies = Replies(county.store, county.keys, Acks(county.store))
+    if warned:
+        await county.plan(await county.warn())
+        await county.run("UPDATE delivery SET state = 40, handed_at = :n", n=NOW)
+    for number in range(TURN + 5):
+        await text_in(county, replies, "R1", "今天天气不错", f"t-{number}")
+    await responder.tick()
+    county.hand.pass_by(30 * MINUTE)
+    await text_in(county, replies, "R1", "救命,我们被困住了", "help")
+    for _ in range(2):
+        await responder.tick()
+    assert [one.hazard for one in await open_ones(county)] == [STRANGE]
+    assert len(await county.rows("SELECT 1 FROM sighting")) == 1
 
 
 async def test_rules_are_kept_by_version_and_a_proposal_names_its_own(county: County) -> None:

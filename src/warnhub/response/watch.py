@@ -1,7 +1,7 @@
 """Readings and sightings come in, rules are held against them, and the desk is told. One click makes a pending warning of a
 proposal; a person releases it, or does not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from warnhub.alert import Level, Parameter
 from warnhub.desk import Refusal
-from warnhub.feedback.replies import STRAY
+from warnhub.feedback.replies import STRAY, TAKEN
 from warnhub.hazards import hazard_name
 from warnhub.response.linkage import Linkage, default_linkage, judge, load_linkages
 from warnhub.response.proposing import Draft, Proposer
@@ -28,10 +28,26 @@ from warnhub.store.proposals import (
     find_proposal,
     gather,
 )
+from warnhub.store.rows import pack_rows, rows_table
 from warnhub.store.warnings import Warning, warning_alert
 
 GROUND = "ground"
-HOME = text("SELECT area_id FROM recipient WHERE id = :r")
+DAY = 24 * 3_600_000
+TURN = 100
+"""Messages read in one go."""
+OVERLAP = 10 * 60_000
+"""Milliseconds that are read once more: what was said in a transaction that took so long to end is not missed."""
+
+STRAYS = text(
+    "SELECT r.id, r.reply, r.at, p.id AS person, p.area_id FROM receipt r JOIN recipient p ON p.id = ("
+    "SELECT min(q.id) FROM address d JOIN recipient q ON q.id = d.recipient_id AND q.gone_at IS NULL WHERE d.blind = r.blind) "
+    f"WHERE r.joined = {STRAY} AND r.at >= :since ORDER BY r.id LIMIT {TURN}"
+)
+REPLIES = text(
+    "SELECT k.id, k.text, k.at, k.recipient_id, k.warning_id, r.area_id FROM ack k JOIN recipient r ON r.id = k.recipient_id "
+    "LEFT JOIN sighting s ON s.client = 'ack:' || k.id WHERE k.evidence = 'report' AND k.text IS NOT NULL AND s.id IS NULL "
+    f"AND k.at >= :since AND k.id > :after ORDER BY k.id LIMIT {TURN}"
+)
 WORDS = (
     ("11D02", ("泥石流",)),
     ("11D01", ("滑坡", "裂缝", "塌方", "崩塌", "山体")),
@@ -63,6 +79,7 @@ class Watch:
     store: Store
     proposer: Proposer
     linkages: dict[int, Linkage] = field(default_factory=dict)
+    heard: int = 0
 
     @property
     def linkage(self) -> Linkage:
@@ -234,53 +251,45 @@ class Watch:
 
     async def read_messages(self) -> int:
         """Words that came by short message and are no answer, if they speak of a danger or ask for help: of those who were told
-        of a warning, and of anybody else whom the directory knows; gives how many."""
+        of a warning, and of anybody else whom the directory knows; gives how many. However much harmless talk comes before
+        them, they are read."""
         return await self.read_replies() + await self.read_strays()
 
     async def read_strays(self) -> int:
-        """Words of people whom no living warning was told to."""
+        """Words of people whom no living warning was told to, the oldest first; each is put down as looked at."""
         async with self.store.read() as conn:
-            rows = (
-                await conn.execute(
-                    text(
-                        "SELECT r.id, r.reply, r.at, min(p.id) AS person FROM receipt r "
-                        "JOIN address d ON d.blind = r.blind JOIN recipient p ON p.id = d.recipient_id AND p.gone_at IS NULL "
-                        "LEFT JOIN sighting s ON s.client = 'sms:' || r.id "
-                        f"WHERE r.joined = {STRAY} AND r.at >= :since AND s.id IS NULL GROUP BY r.id, r.reply, r.at "
-                        "ORDER BY r.id LIMIT 100"
-                    ),
-                    {"since": await self.store.now(conn) - 24 * 3_600_000},
-                )
-            ).all()
-            homes = {row.person: await conn.scalar(HOME, {"r": row.person}) for row in rows}
-        count = 0
-        for row in rows:
-            hazard = name_danger(row.reply)
-            if hazard is not None:
-                said = (row.reply[:500], homes[row.person], row.at, None, None, row.person)
-                count += await self.see(Sighting(f"sms:{row.id}", "sms", hazard, *said))
+            rows = (await conn.execute(STRAYS, {"since": await self.store.now(conn) - DAY})).all()
+        count = await self.see_dangers(
+            Sighting(f"sms:{r.id}", "sms", "", r.reply[:500], r.area_id, r.at, recipient=r.person) for r in rows
+        )
+        if rows:
+            async with self.store.write() as tx:
+                source = rows_table(tx.conn.dialect.name == "sqlite", id="int")
+                looked = text(f"UPDATE receipt SET joined = {TAKEN} WHERE id IN (SELECT id FROM {source} AS k)")
+                await tx.conn.execute(looked, {"rows": pack_rows((row.id,) for row in rows)})
         return count
 
     async def read_replies(self) -> int:
-        """Words of people who were told of a warning."""
+        """Words of people who were told of a warning, since they were read last."""
         async with self.store.read() as conn:
-            rows = (
-                await conn.execute(
-                    text(
-                        "SELECT k.id, k.text, k.at, k.recipient_id, k.warning_id, r.area_id FROM ack k "
-                        "JOIN recipient r ON r.id = k.recipient_id LEFT JOIN sighting s ON s.client = 'ack:' || k.id "
-                        "WHERE k.evidence = 'report' AND k.text IS NOT NULL AND s.id IS NULL AND k.at >= :since "
-                        "ORDER BY k.id LIMIT 100"
-                    ),
-                    {"since": await self.store.now(conn) - 24 * 3_600_000},
-                )
-            ).all()
+            now = await self.store.now(conn)
+        since, after, count = max(now - DAY, self.heard - OVERLAP), 0, 0
+        while True:
+            async with self.store.read() as conn:
+                rows = (await conn.execute(REPLIES, {"since": since, "after": after})).all()
+            count += await self.see_dangers(
+                Sighting(f"ack:{r.id}", "sms", "", r.text[:500], r.area_id, r.at, None, None, r.recipient_id, r.warning_id)
+                for r in rows
+            )
+            if len(rows) < TURN:
+                self.heard = now
+                return count
+            after = rows[-1].id
+
+    async def see_dangers(self, heard: Iterable[Sighting]) -> int:
+        """See those whose words speak of a danger; gives how many were new."""
         count = 0
-        for row in rows:
-            hazard = name_danger(row.text)
-            if hazard is not None:
-                one = Sighting(
-                    f"ack:{row.id}", "sms", hazard, row.text[:500], row.area_id, row.at, None, None, row.recipient_id
-                )
-                count += await self.see(one._replace(warning=row.warning_id))
+        for one in heard:
+            if (hazard := name_danger(one.text)) is not None:
+                count += await self.see(one._replace(hazard=hazard))
         return count
