@@ -10,6 +10,8 @@ from sqlalchemy import text
 from warnhub.config import ConfigError, load_settings
 from warnhub.crypto import KeyRing, make_key
 from warnhub.hub import check_key, make_hub
+from warnhub.response.linkage import load_linkages
+from warnhub.response.plans import load_plans
 
 pytestmark = pytest.mark.postgres
 
@@ -40,13 +42,14 @@ async def test_nobody_gets_a_connection_that_the_server_has_closed(opened: Opene
 
 
 async def test_several_processes_start_at_once_on_a_new_database(opened: Opener, url: str) -> None:
-    """One bureau, one policy, one key: who comes second finds what the first has made; who has another key is refused."""
+    """One bureau, one policy, one set of plans and rules, one key: who comes second finds what the first has made; who has another key is refused."""
     settings = load_settings(database_url=url, secret_key=make_key())
     hubs = await asyncio.gather(*(make_hub(settings) for _ in range(4)))
     for hub in hubs:
         assert list(hub.policies) == list(hubs[0].policies)
+    await asyncio.gather(*(load(hub.store) for hub in hubs for load in (load_plans, load_linkages)))
     async with opened().read() as conn:
-        for table, count in (("agency", 1), ("policy", 1), ("meta WHERE key = 'key_check'", 1)):
+        for table, count in (("agency", 1), ("policy", 1), ("plan", 1), ("linkage", 1), ("meta WHERE key = 'key_check'", 1)):
             assert await conn.scalar(text(f"SELECT count(*) FROM {table}")) == count
     for hub in hubs:
         await hub.close()

@@ -18,6 +18,7 @@ from warnhub.plan.loading import MAX_CHARACTERS, PolicyError, deepest, locate, p
 from warnhub.store import works
 from warnhub.store.audits import add_audit
 from warnhub.store.engine import Store, Tx, new_id
+from warnhub.store.versions import load_versions
 
 
 def parse_value(value: object) -> object:
@@ -119,11 +120,7 @@ def default_linkage() -> Linkage:
 
 async def load_linkages(store: Store) -> dict[int, Linkage]:
     """Every version; the first is what ships, kept when the database is new."""
-    async with store.write() as tx:
-        rows = (await tx.conn.execute(text("SELECT version, text FROM linkage ORDER BY version"))).all()
-        if rows:
-            return {int(row.version): read_linkage(row.text) for row in rows}
-        return {await add_linkage(tx, default_rules(), "warnhub", "出厂默认 / as shipped"): default_linkage()}
+    return await load_versions(store, works.linkage, read_linkage, add_linkage, default_rules)
 
 
 async def add_linkage(tx: Tx, written: str, author: str, note: str) -> int:

@@ -16,8 +16,9 @@ from warnhub.plan.ladder import parse_duration
 from warnhub.plan.loading import MAX_CHARACTERS, PolicyError, deepest, locate, parse_yaml, refused
 from warnhub.roles import Role
 from warnhub.store import works
-from warnhub.store.audits import add_audit, hold_audit
+from warnhub.store.audits import add_audit
 from warnhub.store.engine import Store, Tx, new_id
+from warnhub.store.versions import load_versions
 
 LEVELS = ("IV", "III", "II", "I")
 """Response levels, the gravest last."""
@@ -128,16 +129,7 @@ def default_plans() -> str:
 
 async def load_plans(store: Store) -> dict[int, Plans]:
     """Every version; the first is what ships, kept when the database is new."""
-    async with store.write() as tx:
-        known = text("SELECT version, text FROM plan ORDER BY version")
-        rows = (await tx.conn.execute(known)).all()
-        if not rows:  # several processes may start at once on a new database
-            await hold_audit(tx)
-            rows = (await tx.conn.execute(known)).all()
-        if rows:
-            return {int(row.version): read_plans(row.text) for row in rows}
-        version = await add_plans(tx, default_plans(), "warnhub", "出厂默认 / as shipped")
-        return {version: read_plans(default_plans())}
+    return await load_versions(store, works.plan, read_plans, add_plans, default_plans)
 
 
 async def add_plans(tx: Tx, written: str, author: str, note: str) -> int:

@@ -5,22 +5,14 @@ from sqlalchemy import insert, text
 from warnhub.plan.loading import default_text, read_policy
 from warnhub.plan.policy import Policy
 from warnhub.store import tables
-from warnhub.store.audits import add_audit, hold_audit
+from warnhub.store.audits import add_audit
 from warnhub.store.engine import Store, Tx, new_id
+from warnhub.store.versions import load_versions
 
 
 async def load_policies(store: Store) -> dict[int, Policy]:
     """Every version; the first is the default that ships, kept when the database is new."""
-    async with store.write() as tx:
-        known = text("SELECT version, text FROM policy ORDER BY version")
-        rows = (await tx.conn.execute(known)).all()
-        if not rows:  # several processes may start at once on a new database
-            await hold_audit(tx)
-            rows = (await tx.conn.execute(known)).all()
-        if rows:
-            return {int(row.version): read_policy(row.text) for row in rows}
-        version = await add_policy(tx, default_text(), "warnhub", "出厂默认 / as shipped")
-        return {version: read_policy(default_text())}
+    return await load_versions(store, tables.policy, read_policy, add_policy, default_text)
 
 
 async def add_policy(tx: Tx, written: str, author: str, note: str) -> int:
