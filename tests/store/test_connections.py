@@ -42,7 +42,10 @@ async def test_nobody_gets_a_connection_that_the_server_has_closed(opened: Opene
 
 
 async def test_several_processes_start_at_once_on_a_new_database(opened: Opener, url: str) -> None:
-    """One bureau, one policy, one set of plans and rules, one key: who comes second finds what the first has made; who has another key is refused."""
+    """One bureau, one policy, one set of plans and of rules, one key.
+
+    Who comes second finds what the first has made; who has another key is refused.
+    """
     settings = load_settings(database_url=url, secret_key=make_key())
     hubs = await asyncio.gather(*(make_hub(settings) for _ in range(4)))
     for hub in hubs:
