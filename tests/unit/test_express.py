@@ -54,6 +54,12 @@ async def test_answers_are_the_same_either_way(app: Described, method: str, path
     assert (app.express.find({"type": "http", "path": path, "method": method}) is not None) is express
 
 
+@pytest.mark.parametrize("path", ["*", "", "echo"])
+def test_a_path_that_is_none_goes_the_usual_way(app: Described, path: str) -> None:
+    app.express.add(app.routes)
+    assert app.express.find({"type": "http", "path": path, "method": "OPTIONS"}) is None
+
+
 def test_only_plain_routes_are_taken(app: FastAPI) -> None:
     """One of the framework's is left to it, and so are a fixed path and one with a converter."""
     app.router.add_route("/echo", echo)

@@ -32,7 +32,7 @@ class Express:
 
     def find(self, scope: Scope) -> Route | None:
         """The route of a request, with its path parameters set; None for what goes the usual way."""
-        _, first, *given = scope["path"].split("/")
+        first, *given = scope["path"][1:].split("/")  # of `OPTIONS *` nothing is left
         found = self.routes.get((first, len(given), scope["method"]))
         if found is None or not all(given) or scope.get("root_path"):
             return None
