@@ -1,9 +1,10 @@
 """The console in a real browser: what each person sees, what their buttons do, and what nobody can do by accident."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 from sqlalchemy import text
 from stage import PASSWORD, Hub
 from window import Opener, picture
@@ -262,6 +263,26 @@ async def test_a_forced_logout_ends_the_open_page(browse: Opener, hub: Hub, warn
     await page.get_by_label("密码").fill(PASSWORD)
     await page.get_by_role("button", name="登录").click()
     await page.wait_for_url(f"**/warnings/{warnings['living']}")
+
+
+async def test_a_page_that_changes_calls_nobody_back(browse: Opener, hub: Hub, warnings: dict[str, str]) -> None:
+    """The warning changes while the next page is on its way: that page comes, not this one anew."""
+    page, uid, asked = await browse(), warnings["pending"], asyncio.Event()
+
+    async def late(route: Route) -> None:
+        asked.set()
+        await asyncio.sleep(2)
+        await route.continue_()
+
+    await enter(page, path=f"/warnings/{uid}")
+    await page.wait_for_function("document.querySelector('[data-link]').className === 'link on'")
+    await page.route("**/console/directory", late)
+    go = asyncio.create_task(page.goto("/console/directory"))
+    await asyncio.wait_for(asked.wait(), 20)
+    await hub.desk.release(uid, "user:wang")
+    await hub.desk.release(uid, "user:zhao")
+    await go
+    assert page.url.endswith("/console/directory")
 
 
 async def test_everything_can_be_reached_by_keyboard(browse: Opener, warnings: dict[str, str]) -> None:

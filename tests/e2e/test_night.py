@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from playwright.async_api import Error, Locator, Page, async_playwright, expect
+from playwright.async_api import Locator, Page, async_playwright, expect
 from stage import OFFICERS, Hub, find_person, number_of
 from test_drawing import spot_on, start_draft
 from test_flows import count, enter, state_of
@@ -30,15 +30,11 @@ class Desk:
         return page
 
     async def act(self, page: Page, uid: str, what: str, **fields: str) -> None:
-        """Go to an act's page, fill it in, and do it. A live page may load itself anew at that moment: then go again."""
+        """Go to an act's page, fill it in, and do it."""
         path = f"/console/warnings/{uid}/{what}"
-        try:
-            await page.goto(path)
-        except Error as error:
-            if "interrupted by another navigation" not in str(error):
-                raise
-            await page.wait_for_load_state()
-            await page.goto(path)
+        came = await page.goto(path)
+        assert came is not None
+        assert came.status == 200, await page.locator("main").inner_text()
         assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth")
         assert not PHONE.search(await page.content())
         for name, value in fields.items():
@@ -46,7 +42,8 @@ class Desk:
         tick = page.locator("main input[name=checked]")
         if await tick.count():
             await tick.check()
-        await page.locator("main button.big").click()
+        async with page.expect_response(lambda answer: answer.request.method == "POST" and answer.url.endswith(path)):
+            await page.locator("main button.big").click()
         await page.wait_for_load_state()
 
 

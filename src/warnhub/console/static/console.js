@@ -265,6 +265,11 @@
   // A browser has six connections for a desk; pages nobody looks at give theirs back.
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   addEventListener("pagehide", close);
+  // Whoever is on the way to another page is not called back to load this one again; where it was a download, the page goes on.
+  addEventListener("beforeunload", () => {
+    close();
+    setTimeout(() => document.hidden || open(), 5000);
+  });
   setInterval(() => {
     mark();
     tellTimes();
