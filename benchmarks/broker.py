@@ -5,7 +5,8 @@ import os
 import subprocess
 from collections.abc import Iterator
 
-from benchmarks.sink import free_port, wait_open
+from benchmarks.sink import wait_open
+from warnhub.simulate.ports import free_port
 
 
 @contextlib.contextmanager

@@ -33,7 +33,6 @@ from sqlalchemy import insert
 
 from benchmarks.poster import run_poster
 from benchmarks.postgres import postgres_running
-from benchmarks.sink import free_port
 from warnhub.alert import Alert, Area, Code, Gate, Level, Original, Polygon, Text
 from warnhub.app import create_app
 from warnhub.config import load_settings
@@ -45,6 +44,7 @@ from warnhub.plan.audience import Places
 from warnhub.publish.cap import write_cap
 from warnhub.publish.national import make_issue, write_national
 from warnhub.simulate.county import load_county
+from warnhub.simulate.ports import free_port
 from warnhub.store import tables
 from warnhub.store.agencies import add_agency
 from warnhub.store.alerts import alert_digest, make_uid, milliseconds

@@ -23,10 +23,11 @@ from sqlalchemy import text
 from benchmarks.fanout import store_running
 from benchmarks.ledger import fill_ledger
 from benchmarks.report import parser, show, summed_up
-from benchmarks.sink import Sink, free_port
+from benchmarks.sink import Sink
 from benchmarks.stage import CARRIERS, Desk, Stage
 from warnhub.logs import set_up
 from warnhub.monitor.auditor import check_ledger
+from warnhub.simulate.ports import free_port
 from warnhub.store.agencies import COUNTY, ensure_county
 from warnhub.store.engine import Store
 from warnhub.store.policies import load_policies

@@ -37,9 +37,10 @@ import uvloop
 from benchmarks.fanout import measure
 from benchmarks.postgres import postgres_running
 from benchmarks.report import parser, show, summed_up
-from benchmarks.sink import Sink, free_port, sink_running, wait_open
+from benchmarks.sink import Sink, sink_running, wait_open
 from benchmarks.stage import CARRIERS, FOLDER
 from warnhub.logs import set_up
+from warnhub.simulate.ports import free_port
 
 GROUP = 1_000
 PATIENCE = 90.0

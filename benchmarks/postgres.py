@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.sink import free_port
+from warnhub.simulate.ports import free_port
 
 OPTIONS = "-c shared_buffers=512MB -c max_wal_size=4GB -c wal_compression=on -c max_connections=80 -c autovacuum_naptime=10s"
 

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from warnhub.simulate.ports import free_port
+
 CONFIG = """
 worker_processes 1;
 daemon off;
@@ -57,12 +59,6 @@ class Sink:
         assert self.log is not None
         pairs = (line.split() for line in self.log.read_text().splitlines())
         return [(float(pair[0]), pair[1]) for pair in pairs if len(pair) == 2]
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return int(held.getsockname()[1])
 
 
 def find_nginx() -> str:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import uvloop
 
-from benchmarks.sink import Sink, free_port, wait_open
+from benchmarks.sink import Sink, wait_open
+from warnhub.simulate.ports import free_port
 
 
 async def serve(port: int, wait: float, answer: bytes) -> None:

@@ -27,10 +27,11 @@ from sqlalchemy import text
 
 from benchmarks.fanout import run_desk, store_running
 from benchmarks.report import parser, show, summed_up
-from benchmarks.sink import Sink, free_port, wait_open
+from benchmarks.sink import Sink, wait_open
 from benchmarks.stage import POLICY, Carrier, Desk, Stage
 from warnhub.crypto import KeyRing
 from warnhub.logs import set_up
+from warnhub.simulate.ports import free_port
 from warnhub.store.engine import Store
 from warnhub.store.recipients import Entry, save_entries
 

@@ -21,13 +21,14 @@ import orjson
 import uvicorn
 from sqlalchemy import text
 
-from benchmarks.sink import Sink, free_port
+from benchmarks.sink import Sink
 from warnhub.alert import Level
 from warnhub.app import create_app
 from warnhub.config import Settings, load_settings
 from warnhub.crypto import KeyRing, make_key
 from warnhub.hub import Hub, make_hub, warm_up
 from warnhub.simulate.county import load_county
+from warnhub.simulate.ports import free_port
 from warnhub.store.agencies import add_agency
 from warnhub.store.engine import Store
 from warnhub.store.migrate import head_revision, upgrade_store

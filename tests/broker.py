@@ -17,7 +17,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from postgres import free_port
+
+from warnhub.simulate.ports import free_port
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from warnhub.simulate.ports import free_port
 from warnhub.store.engine import Store
 from warnhub.store.migrate import upgrade_store
 from warnhub.store.tables import metadata
@@ -37,12 +37,6 @@ def unprivileged(*command: str) -> list[str]:
     if os.geteuid() != 0:
         return list(command)
     return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *command]
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return int(held.getsockname()[1])
 
 
 class Server:

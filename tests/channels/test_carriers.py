@@ -27,6 +27,7 @@ from warnhub.port import Callback, Outgoing, Reason, Receipt, Refused, Report, S
 from warnhub.simulate.aliyun import FATES, AliyunCarrier
 from warnhub.simulate.carrier import Carrier, Faults
 from warnhub.simulate.carriers import CARRIERS, CarrierPlan, CarriersPlan, PlanError, make_carrier, parse_faults, serve_carriers
+from warnhub.simulate.ports import free_port
 from warnhub.simulate.twilio import FROM, TO, TwilioCarrier
 from warnhub.simulate.village import VillageFaults
 from warnhub.testing import outcome, outgoing
@@ -483,12 +484,6 @@ class TestOwnRoutes:
             await http.post("/_sim/reset")
             assert await adapter.find(crowd(1)[0]) is None
         assert carrier.faults == Faults()
-
-
-def free_port() -> int:
-    """One that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as place:
-        return int(place.getsockname()[1])
 
 
 class TestCarriers:

@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from broker import Broker
 from conftest import Opener
-from postgres import Server, free_port
+from postgres import Server
 from sqlalchemy import text
 from typer.testing import CliRunner
 
@@ -22,6 +22,7 @@ from warnhub.bus.signals import ATTEMPTS
 from warnhub.bus.topics import Entry, ensure_topics, pack_entry, read_entry, work_topics
 from warnhub.config import Settings, load_settings
 from warnhub.crypto import make_key
+from warnhub.simulate.ports import free_port
 from warnhub.store.dead import list_dead
 from warnhub.store.engine import Store
 

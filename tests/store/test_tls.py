@@ -16,12 +16,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from postgres import free_port
 
 from warnhub.bus.access import kafka_options
 from warnhub.bus.topics import ensure_topics
 from warnhub.config import Settings, load_settings
 from warnhub.crypto import make_key
+from warnhub.simulate.ports import free_port
 
 
 def make_certificate(folder: Path, name: str) -> Path:

@@ -18,7 +18,6 @@ from pathlib import Path
 import httpx
 import pytest
 from broker import Broker
-from postgres import free_port
 from sqlalchemy import text
 from test_story_kill import (
     SLOW,
@@ -33,6 +32,7 @@ from test_story_kill import (
 from townhall import TOWNS, Base, Opener, Town, make_alert, open_town
 
 from warnhub.crypto import KeyRing
+from warnhub.simulate.ports import free_port
 from warnhub.store.engine import Store
 
 pytestmark = pytest.mark.timeout(420)

@@ -40,7 +40,8 @@ from warnhub.simulate.carrier import Carrier, Faults
 from warnhub.simulate.carriers import Server, make_carrier, served
 from warnhub.simulate.county import load_county
 from warnhub.simulate.jpush import JpushCarrier
-from warnhub.simulate.scene import HOST, Scene, carriers_plan, make_scene, provider_settings
+from warnhub.simulate.ports import HOST
+from warnhub.simulate.scene import Scene, carriers_plan, make_scene, provider_settings
 from warnhub.simulate.townsfolk import LINK, hidden_fields
 from warnhub.store.agencies import add_agency
 from warnhub.store.audits import verify_audit

@@ -34,7 +34,8 @@ from warnhub.hub import Hub, make_hub
 from warnhub.logs import set_up
 from warnhub.monitor.summary import Summary
 from warnhub.simulate.carriers import Server
-from warnhub.simulate.scene import HOST, free_ports, make_scene, provider_settings
+from warnhub.simulate.ports import HOST, free_ports
+from warnhub.simulate.scene import make_scene, provider_settings
 from warnhub.simulate.story import landslide_cap, rainstorm_xml
 from warnhub.store.agencies import add_agency
 from warnhub.store.engine import Store

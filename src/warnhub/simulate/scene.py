@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import secrets
-import socket
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
@@ -19,10 +18,10 @@ from pydantic import BaseModel, Field
 from warnhub.simulate.broker import serve_broker
 from warnhub.simulate.carrier import Faults
 from warnhub.simulate.carriers import CARRIERS, CarrierPlan, CarriersPlan, make_carrier, served, stop_signals
+from warnhub.simulate.ports import HOST, free_ports
 from warnhub.simulate.townsfolk import Townsfolk
 from warnhub.simulate.village import VillageFaults, serve_village
 
-HOST = "127.0.0.1"
 TEMPLATES = {
     "SMS_PUBLIC": "${level}${hazard}预警,${action}。${area},${agency}${time}发布。",
     "SMS_LINK": "${level}${hazard}预警,${action}。请确认{base}/a/${code} 或回复${reply}。${area},${agency}${time}发布。",
@@ -68,15 +67,6 @@ def make_scene(base: str, speakers: Iterable[str] = (), **given: Any) -> Scene:
         speakers=list(speakers),
         **given,
     )
-
-
-def free_ports(names: Iterable[str]) -> dict[str, int]:
-    """A free port for each; all are held until the last is found, so that they differ."""
-    held = {name: socket.create_server((HOST, 0)) for name in names}
-    ports = {name: found.getsockname()[1] for name, found in held.items()}
-    for found in held.values():
-        found.close()
-    return ports
 
 
 def number_settings(scene: Scene) -> dict[str, dict[str, Any]]:
