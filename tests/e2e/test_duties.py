@@ -1,5 +1,6 @@
 """Hazard points, plans and tasks as the desk and the field see them, without a browser."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -59,6 +60,34 @@ async def test_a_point_is_taken_one_step_further_with_a_note(desk: httpx.AsyncCl
         rows = (await conn.execute(text("SELECT actor FROM audit WHERE action = 'point.move'"))).all()
         assert [row.actor for row in rows] == ["user:wang"]
         assert (await verify_audit(conn))[1] is None
+
+
+async def test_a_point_that_is_due_stands_on_the_first_page_until_its_next_step(desk: httpx.AsyncClient, hub: Hub) -> None:
+    async with hub.store.write() as tx:
+        ref = await tx.conn.scalar(text("SELECT min(ref) FROM point"))
+        await tx.conn.execute(text("UPDATE point SET due_at = :now - 1 WHERE ref = :r"), {"now": tx.now, "r": ref})
+        name = await tx.conn.scalar(text("SELECT name FROM point WHERE ref = :r"), {"r": ref})
+    assert "到期的隐患点" not in (await desk.get("/console")).text
+    await hub.responder.tick()
+    hub.hand.now += 5 * 3_600_000
+    await hub.responder.tick()
+    await asyncio.sleep(1.0)  # the first page is read once a second
+    first = (await desk.get("/console?lang=zh")).text
+    assert f"{name}逾期未整改" in first
+    assert f'href="/console/points/{ref}"' in first
+    page = (await desk.get("/console/points?lang=zh")).text
+    assert 'class="chip late"' in page
+    assert (await desk.get("/console/points?lang=en")).status_code == 200
+    one = (await desk.get(f"/console/points/{ref}?lang=zh")).text
+    assert f"{name}逾期未整改" in one
+    async with hub.store.read() as conn:
+        task = await conn.scalar(text("SELECT id FROM assignment WHERE kind = 'rectify'"))
+    refused = await desk.post(f"/console/tasks/{task}", data={"csrf": token(one), "said": "好了"})
+    assert refused.status_code == 409
+    await desk.post(f"/console/points/{ref}", data={"csrf": token(one), "state": "rectifying", "note": "施工队进场"})
+    async with hub.store.read() as conn:
+        done = (await conn.execute(text("SELECT state, actor, said FROM assignment WHERE id = :i"), {"i": task})).one()
+    assert tuple(done) == ("done", "user:wang", "施工队进场")
 
 
 async def test_the_desk_follows_a_plan_and_notes_what_it_is_told(desk: httpx.AsyncClient, hub: Hub, typhoon: int) -> None:

@@ -1,5 +1,6 @@
 """Hazard points, patrols, plans and stop orders on both databases, by a clock that is set by hand."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -99,6 +100,120 @@ async def test_deadlines_are_by_urgency_and_an_import_keeps_where_a_point_stands
     )
 
 
+async def asked(county: County) -> list[tuple[str, str, str]]:
+    """(title, who, state) of what the points' dates asked for, the first first."""
+    rows = await county.rows(
+        "SELECT title, owner_id, role, state FROM assignment WHERE kind IN ('rectify', 'recheck') ORDER BY id"
+    )
+    return [(row.title, county.refs.get(row.owner_id, row.role), row.state) for row in rows]
+
+
+async def step(county: County, state: str, ref: str = "P1") -> None:
+    """An officer takes a point's next step."""
+    async with county.store.write() as tx:
+        await move_point(tx, (await find_points(tx.conn, [ref]))[ref], state, f"到{state}", "user:a")
+
+
+async def test_a_deadline_that_passes_asks_those_responsible_once(county: County) -> None:
+    """To the millisecond of the clock; however many nodes look, and however often they start anew."""
+    responder = await settle(county)
+    for _ in range(2):
+        await responder.tick()
+        responder = make_responder(county.store, county.desk.settings, county.desk.places, county.policies, county.planner)
+    assert await asked(county) == [("后山滑坡逾期未整改", "G1", "open")], "at once is now; within 24 hours is not yet"
+    county.hand.now = NOW + DAY - 1
+    await responder.tick()
+    assert len(await asked(county)) == 1
+    county.hand.pass_by(1)
+    await asyncio.gather(*(responder.tick() for _ in range(3)))
+    assert {who for _, who, _ in await asked(county)} == {"G1", "G2", "H9"}
+    assert len(await asked(county)) == 3
+    (late,) = await county.rows("SELECT raised_id, late_at FROM assignment WHERE state = 'late'")
+    assert (county.refs[late.raised_id], late.late_at) == ("H1", NOW + DAY - 1), "an hour for what was to be done at once"
+    assert not await responder.is_due(), "what has no warning to be told by keeps nobody awake"
+    audited = await county.rows("SELECT subject FROM audit WHERE action = 'point.rectify' ORDER BY subject")
+    assert [row.subject for row in audited] == ["P1", "P2", "P3"]
+    async with county.store.read() as conn:
+        assert (await verify_audit(conn))[1] is None
+        assert "后山滑坡逾期未整改" in {row.title for row in await list_own(conn, county.people["G1"])}
+
+
+async def test_the_next_step_ends_what_was_asked_and_asks_whose_turn_it_is(county: County) -> None:
+    responder = await settle(county)
+    await responder.tick()
+    for state in ("rectifying", "rectified", "rectifying", "rectified", "accepted"):
+        await step(county, state)
+        await responder.tick()
+    assert await asked(county) == [
+        ("后山滑坡逾期未整改", "G1", "done"),
+        ("后山滑坡逾期未整改完", "G1", "done"),
+        ("后山滑坡逾期未验收", "D1", "done"),
+        ("后山滑坡逾期未整改完", "G1", "done"),
+        ("后山滑坡逾期未验收", "D1", "done"),
+    ]
+    (last,) = await county.rows("SELECT actor, said FROM assignment ORDER BY id DESC LIMIT 1")
+    assert tuple(last) == ("user:a", "到accepted")
+
+
+async def test_a_day_of_looking_again_asks_and_looking_sets_the_next(county: County) -> None:
+    responder = await settle(county)
+    for state in ("rectifying", "rectified", "accepted", "closed"):
+        await step(county, state)
+    county.hand.now = NOW + 30 * DAY - 1
+    await responder.tick()
+    assert not [title for title, _, _ in await asked(county) if title.startswith("后山")]
+    county.hand.pass_by(1)
+    await responder.tick()
+    assert ("后山滑坡到期复查", "G1", "open") in await asked(county)
+    await step(county, "closed")
+    await responder.tick()
+    assert [one for one in await asked(county) if one[0].startswith("后山")] == [("后山滑坡到期复查", "G1", "done")]
+    county.hand.pass_by(30 * DAY)
+    await responder.tick()
+    assert [state for title, _, state in await asked(county) if title.startswith("后山")] == ["done", "open"]
+    await step(county, "found")
+    async with county.store.read() as conn:
+        one = (await find_points(conn, ["P1"]))["P1"]
+    assert (one.state, one.due_at) == ("found", county.hand.now)
+
+
+async def test_what_those_responsible_say_is_put_before_the_desk(county: County) -> None:
+    """Their word ends their task and not the matter: only a step of the point does."""
+    responder = await settle(county)
+    await responder.tick()
+    (task,) = await county.rows("SELECT id FROM assignment")
+    with pytest.raises(Refusal, match="next step"):
+        await responder.done(task.id, "user:a", "电话里说好了")
+    assert await responder.done(task.id, "recipient", "裂缝已填", county.people["G1"])
+    for _ in range(2):
+        await responder.tick()
+    assert await asked(county) == [("后山滑坡逾期未整改", "G1", "done"), ("后山滑坡逾期未整改", "D1", "open")]
+    (desk,) = await county.rows("SELECT id FROM assignment WHERE state = 'open'")
+    with pytest.raises(Refusal, match="next step"):
+        await responder.done(desk.id, "recipient", "知道了", county.people["D1"])
+    await step(county, "rectifying")
+    assert [state for _, _, state in await asked(county)] == ["done", "done"]
+
+
+async def test_a_date_that_is_put_off_and_a_point_that_is_gone_ask_nobody(county: County) -> None:
+    responder = await settle(county)
+    await county.run("UPDATE point SET keepers = '[\"nobody\"]' WHERE ref = 'P1'")
+    await responder.tick()
+    assert await asked(county) == [("后山滑坡逾期未整改", "D1", "open")], "the desk, where nobody is known"
+    later = Entry("P1", county.codes[GRID], "slide", "后山滑坡", "red", ["G1"], 12, "", "", "planned", NOW + 9 * DAY)
+    async with county.store.write() as tx:
+        await save_points(tx, [later])
+    await responder.tick()
+    assert [state for _, _, state in await asked(county)] == ["closed"]
+    county.hand.now = NOW + 9 * DAY
+    await county.run("UPDATE point SET gone_at = :now WHERE ref <> 'P1'", now=NOW)
+    await responder.tick()
+    assert await asked(county) == [("后山滑坡逾期未整改", "D1", "closed"), ("后山滑坡逾期未整改", "G1", "open")]
+    await county.run("UPDATE point SET gone_at = :now WHERE ref = 'P1'", now=NOW)
+    await responder.tick()
+    assert [state for _, _, state in await asked(county)] == ["closed", "closed"]
+
+
 async def test_the_people_of_a_touched_point_are_told_first_and_once(county: County) -> None:
     responder = await settle(county)
     warning = await told(county, responder)
@@ -156,10 +271,10 @@ async def test_patrols_of_a_warning_that_is_over_are_asked_of_nobody(county: Cou
     async with county.store.write() as tx:
         await end_warning(tx, warning, "cancelled", "test")
     await responder.tick()
-    assert await county.rows("SELECT 1 FROM assignment WHERE state IN ('open', 'late')") == []
+    assert await county.rows("SELECT 1 FROM assignment WHERE warning_id IS NOT NULL AND state IN ('open', 'late')") == []
     county.hand.pass_by(DAY)
     await responder.tick()
-    assert await county.rows("SELECT 1 FROM assignment WHERE late_at IS NOT NULL") == []
+    assert await county.rows("SELECT 1 FROM assignment WHERE warning_id IS NOT NULL AND late_at IS NOT NULL") == []
 
 
 async def test_a_forest_fire_sends_nobody_to_a_reservoir(county: County) -> None:
@@ -263,7 +378,8 @@ async def test_stop_orders_follow_the_response_level_and_take_two_people(county:
     await county.desk.release(lifting.uid, "user:a")
     await county.desk.release(lifting.uid, "user:b")
     assert (await county.warning(graver.uid)).state == "cancelled"
-    assert (await county.rows("SELECT count(*) FROM assignment WHERE state IN ('open', 'late')"))[0][0] == 0
+    left = "SELECT count(*) FROM assignment WHERE warning_id IS NOT NULL AND state IN ('open', 'late')"
+    assert (await county.rows(left))[0][0] == 0
 
 
 async def test_an_order_that_nobody_released_falls_with_its_level(county: County) -> None:

@@ -15,12 +15,13 @@ from warnhub.desk import Refusal
 from warnhub.response.photo import MEDIA, Unusable, clean_photo
 from warnhub.response.runs import find_run, list_runs
 from warnhub.roles import Role
-from warnhub.store.assignments import count_assignments, list_of_run, list_of_warning
+from warnhub.store.assignments import POINTS, count_assignments, list_of_points, list_of_run, list_of_warning
 from warnhub.store.audits import add_audit
 from warnhub.store.photos import add_photo, find_photo, list_photos
 from warnhub.store.points import MOVES, OPEN, Point, Step, find_points, list_moves, list_points, move_point
 
 CLOSED = {"closed": "done"}
+POINT_HEADS = ("point.name", "col.place", "point.people", "col.state", "col.due", "point.recheck", "point.asked")
 CHIPS = {"open": "pending", "late": "late", "done": "done", "closed": ""}
 
 
@@ -34,9 +35,10 @@ async def show_points(visit: Visit) -> Response:
     lang = visit.lang
     async with visit.hub.store.read() as conn:
         points, now = await list_points(conn), await visit.hub.store.now(conn)
+        asked = {row.point_id: row for row in await list_of_points(conn)}
     late = [one for one in points if one.state in OPEN and one.due_at is not None and one.due_at < now]
     again = [one for one in points if one.recheck_at is not None and one.recheck_at < now]
-    heads = [say(key, lang) for key in ("point.name", "col.place", "point.people", "col.state", "col.due", "point.recheck")]
+    heads = [say(key, lang) for key in POINT_HEADS]
     rows = [
         [
             Cell(one.name, say(f"point.kind.{one.kind}", lang), f"/points/{one.ref}"),
@@ -48,6 +50,7 @@ async def show_points(visit: Visit) -> Response:
             ),
             Cell(moment(visit, one.due_at) if one.state in OPEN else "–"),
             Cell(moment(visit, one.recheck_at), say("late", lang) if one in again else ""),
+            asked_cell(visit, asked.get(one.id)),
         ]
         for one in points
     ]
@@ -60,6 +63,14 @@ async def show_points(visit: Visit) -> Response:
     ]
     sheet.tables = [Table(say("point.title", lang), heads, rows)]
     return show(visit, sheet)
+
+
+def asked_cell(visit: Visit, row: Any | None) -> Cell:
+    """Who is asked because of a point's dates, and until when."""
+    if row is None:
+        return Cell("–")
+    until = say("task.until", visit.lang, at=moment(visit, row.due_at))
+    return Cell(row.owner or Role(row.role).name_in(visit.lang), until, chip="late" if row.state == "late" else "open")
 
 
 async def named_point(visit: Visit) -> Point:
@@ -77,6 +88,7 @@ async def show_point(visit: Visit, trouble: str = "", status: int = 200) -> Resp
     async with visit.hub.store.read() as conn:
         moves = await list_moves(conn, one.id)
         photos = await list_photos(conn, "point", [one.id])
+        asked = await list_of_points(conn, 50, one.id)
     rows = [
         [Cell(moment(visit, row.at)), Cell(say(f"point.state.{row.state}", lang)), Cell(row.note), Cell(row.actor)]
         for row in moves
@@ -89,7 +101,9 @@ async def show_point(visit: Visit, trouble: str = "", status: int = 200) -> Resp
         "point.facts", lang, area=one.area, people=one.people, way=one.way or "–", keepers="、".join(one.keepers) or "–"
     )
     if visit.may("duty"):
-        options = {state: say(f"point.state.{state}", lang) for state in MOVES[one.state]}
+        options = {
+            state: say("point.same" if state == one.state else f"point.state.{state}", lang) for state in MOVES[one.state]
+        }
         fields = [
             Field("state", say("point.next", lang), options=options, needed=True),
             Field("note", say("col.note", lang), needed=True),
@@ -101,6 +115,8 @@ async def show_point(visit: Visit, trouble: str = "", status: int = 200) -> Resp
             Act(say("photo.add", lang), f"/points/{one.ref}/photos", shown, say("photo.about", lang)),
         ]
     sheet.tables = [Table(say("point.moves", lang), heads, rows)]
+    if asked:
+        sheet.tables.append(assignment_table(visit, asked, say("point.asked", lang), about="point.asked.about"))
     if photos and visit.may("duty"):
         sheet.tables.append(photo_table(visit, photos, f"/points/{one.ref}"))
     return show(visit, sheet, status)
@@ -181,13 +197,13 @@ async def move(visit: Visit) -> Response:
     return visit.go(f"/points/{one.ref}")
 
 
-def assignment_table(visit: Visit, rows: list[Any], title: str, acts: bool = False) -> Table:
+def assignment_table(visit: Visit, rows: list[Any], title: str, acts: bool = False, about: str = "task.about") -> Table:
     """What has to be done, by deadline."""
     lang = visit.lang
     heads = [say(key, lang) for key in ("task.title", "col.town", "col.person", "col.due", "col.state", "col.note")]
     cells = [
         [
-            Cell(row.title, href=f"/tasks/{row.id}" if acts and row.state in {"open", "late"} else ""),
+            Cell(row.title, href=task_path(row) if acts and row.state in {"open", "late"} else ""),
             Cell(row.town or "–"),
             Cell(row.owner or Role(row.role).name_in(lang), say("task.raised", lang, name=row.raised) if row.raised else ""),
             Cell(moment(visit, row.due_at)),
@@ -196,7 +212,12 @@ def assignment_table(visit: Visit, rows: list[Any], title: str, acts: bool = Fal
         ]
         for row in rows
     ]
-    return Table(title, heads, cells, say("task.about", lang))
+    return Table(title, heads, cells, say(about, lang))
+
+
+def task_path(row: Any) -> str:
+    """Where an officer deals with a task: what a point's dates ask for ends on the point's own page."""
+    return f"/points/{row.point_ref}" if row.kind in POINTS else f"/tasks/{row.id}"
 
 
 async def show_tasks(visit: Visit) -> Response:

@@ -131,7 +131,8 @@ class Actors:
     async def take_tasks(self) -> int:
         """Most tasks are done in time; a late one is seen to by whom it was raised to."""
         rows = await self.stage.ask(
-            "SELECT id, state, owner_id, raised_id, begin_at, due_at FROM assignment WHERE state IN ('open', 'late')"
+            "SELECT id, state, owner_id, raised_id, begin_at, due_at FROM assignment "
+            "WHERE warning_id IS NOT NULL AND state IN ('open', 'late')"
         )
         fresh = [row for row in rows if (row.id, row.state) not in self.working]
         for row in fresh:

@@ -276,7 +276,8 @@ async def closing_line(stage: Stage) -> dict[str, Any]:
         "(SELECT count(DISTINCT recipient_id) FROM task WHERE kind = 'confirm') AS asked, "
         "(SELECT count(*) FROM event WHERE kind = 'escalated') AS escalated, (SELECT count(*) FROM door) AS doors, "
         "(SELECT count(*) FROM door WHERE state IN ('reached', 'moved') OR reason IS NOT NULL) AS doors_closed, "
-        "(SELECT count(*) FROM assignment) AS tasks, (SELECT count(*) FROM assignment WHERE late_at IS NOT NULL) AS overdue, "
+        "(SELECT count(*) FROM assignment WHERE warning_id IS NOT NULL) AS tasks, "
+        "(SELECT count(*) FROM assignment WHERE warning_id IS NOT NULL AND late_at IS NOT NULL) AS overdue, "
         "(SELECT count(*) FROM warning) AS warnings, (SELECT count(*) FROM stoporder) AS orders"
     )
     hands = [one.adapter for one in hub.providers.values() if isinstance(one.adapter, Hands)]

@@ -17,6 +17,10 @@ TASK, TITLE = "task:", 60
 """How the cause of a wave begins that tells people of tasks, and how much of a task's title it keeps."""
 
 EVIDENCE = ("tick", "text")
+POINTS = ("rectify", "recheck")
+"""The kinds that a hazard point's own dates ask for; the point's next step ends them."""
+DESK = ":desk"
+"""How the key of one ends that only the desk can end."""
 
 
 class Assignment(NamedTuple):
@@ -93,6 +97,19 @@ async def finish(tx: Tx, number: int, actor: str, said: str) -> bool:
     return bool(result.rowcount)
 
 
+async def finish_point(tx: Tx, point: int, actor: str, said: str) -> int:
+    """A point has taken its next step: what its dates asked for is done; gives how many that were."""
+    result = await tx.conn.execute(
+        text(
+            "UPDATE assignment SET state = 'done', done_at = :now, actor = :a, said = :s "
+            "WHERE point_id = :p AND kind IN ('rectify', 'recheck') AND state IN ('open', 'late')"
+        ),
+        {"now": tx.now, "a": actor, "s": said or None, "p": point},
+    )
+    tx.wake("assignment")
+    return int(result.rowcount)
+
+
 async def take_late(tx: Tx, most: int = 200) -> list[Any]:
     """Those whose time is up: late from now on, each with the superior of who should have done it."""
     skip = "" if tx.conn.dialect.name == "sqlite" else "FOR UPDATE OF k SKIP LOCKED"
@@ -109,10 +126,15 @@ async def take_late(tx: Tx, most: int = 200) -> list[Any]:
     for row in rows:
         await tx.conn.execute(
             text(
-                "UPDATE assignment SET state = 'late', late_at = :now, raised_id = :s, next_at = :now "
+                "UPDATE assignment SET state = 'late', late_at = :now, raised_id = :s, next_at = :next "
                 "WHERE id = :id AND state = 'open'"
             ),
-            {"now": tx.now, "s": await raised_to(tx, row), "id": row.id},
+            {
+                "now": tx.now,
+                "s": await raised_to(tx, row),
+                "next": tx.now if row.warning_id or row.run_id else None,
+                "id": row.id,
+            },
         )
     return list(rows)
 
@@ -193,7 +215,8 @@ async def close_ended(tx: Tx) -> int:
 
 
 LIST = (
-    "SELECT k.*, o.name AS owner, o.role AS owner_role, t.name AS town, r.name AS raised, p.name AS point, p.way AS point_way "
+    "SELECT k.*, o.name AS owner, o.role AS owner_role, t.name AS town, r.name AS raised, p.name AS point, p.way AS point_way, "
+    "p.ref AS point_ref "
     "FROM assignment k LEFT JOIN recipient o ON o.id = k.owner_id LEFT JOIN recipient r ON r.id = k.raised_id "
     "LEFT JOIN area t ON t.id = k.town_id LEFT JOIN point p ON p.id = k.point_id "
 )
@@ -213,6 +236,15 @@ async def list_of_warning(conn: AsyncConnection, warning: int, most: int = 500) 
         "WHERE k.warning_id = :w OR k.run_id IN (SELECT id FROM run WHERE warning_id = :w) ORDER BY k.due_at, k.id LIMIT :most"
     )
     return list((await conn.execute(text(query), {"w": warning, "most": most})).all())
+
+
+async def list_of_points(conn: AsyncConnection, most: int = 500, point: int | None = None) -> list[Any]:
+    """What the dates of hazard points ask of somebody now, by deadline; of one `point` all there was, the newest first."""
+    if point is not None:
+        query = LIST + "WHERE k.point_id = :p AND k.kind IN ('rectify', 'recheck') ORDER BY k.id DESC LIMIT :most"
+        return list((await conn.execute(text(query), {"p": point, "most": most})).all())
+    query = LIST + "WHERE k.state IN ('open', 'late') AND k.kind IN ('rectify', 'recheck') ORDER BY k.due_at, k.id LIMIT :most"
+    return list((await conn.execute(text(query), {"most": most})).all())
 
 
 async def list_of_run(conn: AsyncConnection, run: int) -> list[Any]:

@@ -1,7 +1,8 @@
 """隐患点台账: the register of hazard points, and how far putting each right has come.
 
 A point is found, put right, looked at again and closed, one step after the other; a step back is a step of its own (what was
-not accepted is worked on again, what was closed may be found again). Every step is kept with who took it.
+not accepted is worked on again, what was closed may be found again). A closed one that was looked at and is as it should be
+stays closed until the next date. Every step is kept with who took it, and ends what was asked of somebody because of the last.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.store.areas import Saved
+from warnhub.store.assignments import finish_point
 from warnhub.store.engine import Tx
 from warnhub.store.households import save_rows
 from warnhub.store.works import point
@@ -27,7 +29,7 @@ MOVES = {
     "rectifying": ("rectified",),
     "rectified": ("accepted", "rectifying"),
     "accepted": ("closed", "rectifying"),
-    "closed": (FOUND,),
+    "closed": ("closed", FOUND),
 }
 OPEN = frozenset({FOUND, "rectifying", "rectified"})
 DAY = 24 * 3_600_000
@@ -137,6 +139,46 @@ async def touched_points(conn: AsyncConnection, warning: int) -> list[Point]:
     return to_points(await conn.execute(text(SELECT + where), {"w": warning}))
 
 
+DUE = (
+    f"((p.state IN ({', '.join(repr(state) for state in sorted(OPEN))}) AND p.due_at <= :now) "
+    "OR (p.state IN ('accepted', 'closed') AND p.recheck_at <= :now))"
+)
+"""Where a point's deadline has passed, or its date of looking again has come."""
+
+
+async def due_points(conn: AsyncConnection, now: int, most: int = 200) -> list[Point]:
+    """Those that are due, and of which nothing is asked of anybody yet."""
+    query = SELECT + f"AND {DUE} AND NOT EXISTS ({ASKED}) ORDER BY p.id LIMIT :most"
+    return to_points(await conn.execute(text(query), {"now": now, "most": most}))
+
+
+ASKED = (
+    "SELECT 1 FROM assignment k WHERE k.point_id = p.id AND k.kind IN ('rectify', 'recheck') AND k.state IN ('open', 'late')"
+)
+IDLE = (
+    "SELECT k.id FROM assignment k JOIN point p ON p.id = k.point_id WHERE k.kind IN ('rectify', 'recheck') "
+    f"AND k.state IN ('open', 'late') AND (p.gone_at IS NOT NULL OR NOT {DUE})"
+)
+"""What is asked because of a date that was put off since, or of a point that is gone."""
+
+
+async def any_due(conn: AsyncConnection, now: int) -> bool:
+    """Whether a point asks something of somebody that nobody was asked, or asks no more what somebody was."""
+    query = f"SELECT 1 FROM point p WHERE p.gone_at IS NULL AND {DUE} AND NOT EXISTS ({ASKED}) LIMIT 1"
+    return bool(await conn.scalar(text(query), {"now": now}) or await conn.scalar(text(f"{IDLE} LIMIT 1"), {"now": now}))
+
+
+async def close_idle(tx: Tx) -> int:
+    """Ask no more what is no longer due; gives how many."""
+    query = text(f"UPDATE assignment SET state = 'closed', done_at = :now WHERE id IN ({IDLE})")
+    return int((await tx.conn.execute(query, {"now": tx.now})).rowcount)
+
+
+async def last_move(conn: AsyncConnection, number: int) -> int:
+    """The number of a point's last step; 0 before the first."""
+    return int(await conn.scalar(text("SELECT max(id) FROM pointmove WHERE point_id = :p"), {"p": number}) or 0)
+
+
 async def points_in(conn: AsyncConnection, areas: Iterable[int]) -> list[Point]:
     """The points in these areas."""
     query = text(SELECT + "AND p.area_id IN :areas ORDER BY p.ref").bindparams(bindparam("areas", expanding=True))
@@ -159,6 +201,7 @@ async def move_point(tx: Tx, one: Point, state: str, note: str, actor: str) -> N
         text("INSERT INTO pointmove (point_id, state, note, actor, at) VALUES (:p, :s, :n, :a, :now)"),
         {"p": one.id, "s": state, "n": note, "a": actor, "now": tx.now},
     )
+    await finish_point(tx, one.id, actor, note)
 
 
 async def list_moves(conn: AsyncConnection, number: int) -> list[Any]:

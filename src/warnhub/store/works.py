@@ -87,7 +87,7 @@ assignment = Table(
     Column("kind", Text, nullable=False),
     Column("warning_id", Id, index=True),
     Column("run_id", Id, index=True),
-    Column("point_id", Id),
+    Column("point_id", Id, index=True),
     Column("drill", Text),
     Column("title", Text, nullable=False),
     Column("role", Text, nullable=False),
