@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.alert import Alert, Area, Kind, Level, Original, Problem, Reference, Text
 from warnhub.intake import ALL_CLEAR, Intake, Received, Refusal
@@ -43,40 +44,46 @@ class Desk(Intake):
 
     async def release(self, uid: str, actor: str) -> Warning:
         """One officer's yes; the warning leaves when enough different officers have said it."""
+        return await self.release_as(uid, actor, None)
+
+    async def take(self, uid: str, actor: str, choice: Choice) -> Warning:
+        """What an officer makes of a held alert and the same officer's yes to it, both or neither. Refusals as of both."""
+        return await self.release_as(uid, actor, choice)
+
+    async def release_as(self, uid: str, actor: str, choice: Choice | None) -> Warning:
+        """One officer's yes, after what they make of the alert if it is held."""
         async with self.store.read() as conn:
             known = await find_warning(conn, uid)
         with span("warning.release", parent=known.trace if known else None, warning=uid):
-            return await self.approve(uid, actor)
+            async with self.deciding() as tx:
+                if choice is not None:
+                    await self.put_right(tx, uid, actor, choice)
+                return await self.approve(tx, uid, actor)
 
-    async def approve(self, uid: str, actor: str) -> Warning:
+    async def approve(self, tx: Tx, uid: str, actor: str) -> Warning:
         """One officer's yes on the record, with what follows from it."""
-        async with self.deciding() as tx:
-            warning = await self.pending(tx, uid)
-            if warning.expires_at <= tx.now:
-                raise Refusal(409, "this warning has expired; it cannot be released any more")
-            if await author_of(tx, warning.alert_id) == actor:
-                raise Refusal(409, "nobody releases what they wrote themselves: another officer is needed")
-            if warning.drill is None:
-                warning = await self.enlist(tx, warning)
-            await tx.conn.execute(
-                text("INSERT INTO approval (warning_id, actor, at) VALUES (:w, :a, :at) ON CONFLICT DO NOTHING"),
-                {"w": warning.id, "a": actor, "at": tx.now},
-            )
-            count = await tx.conn.scalar(text("SELECT count(*) FROM approval WHERE warning_id = :w"), {"w": warning.id})
-            enough = int(count or 0) >= max(1, warning.approvals)
-            said = {
-                "before": warning.state,
-                "after": LIVING if enough else warning.state,
-                "yes": count,
-                "of": warning.approvals,
-            }
-            await add_audit(tx, actor, "warning.release", uid, said)
-            if enough:
-                await self.set_free(tx, warning, await warning_alert(tx.conn, warning), actor)
-                await set_alert_state(tx, warning.alert_id, "released")
-            else:
-                await add_event(tx, warning.id, "approved", actor, {"of": warning.approvals})
-            return await self.again(tx, warning)
+        warning = await self.pending(tx, uid)
+        if warning.expires_at <= tx.now:
+            raise Refusal(409, "this warning has expired; it cannot be released any more")
+        if await author_of(tx.conn, warning.alert_id) == actor:
+            raise Refusal(409, "nobody releases what they wrote themselves: another officer is needed")
+        if warning.drill is None:
+            warning = await self.enlist(tx, warning)
+        await tx.conn.execute(
+            text("INSERT INTO approval (warning_id, actor, at) VALUES (:w, :a, :at) ON CONFLICT DO NOTHING"),
+            {"w": warning.id, "a": actor, "at": tx.now},
+        )
+        count = await tx.conn.scalar(text("SELECT count(*) FROM approval WHERE warning_id = :w"), {"w": warning.id})
+        enough = int(count or 0) >= max(1, warning.approvals)
+        after = LIVING if enough else warning.state
+        said = {"before": warning.state, "after": after, "yes": count, "of": warning.approvals}
+        await add_audit(tx, actor, "warning.release", uid, said)
+        if enough:
+            await self.set_free(tx, warning, await warning_alert(tx.conn, warning), actor)
+            await set_alert_state(tx, warning.alert_id, "released")
+        else:
+            await add_event(tx, warning.id, "approved", actor, {"of": warning.approvals})
+        return await self.again(tx, warning)
 
     async def enlist(self, tx: Tx, warning: Warning) -> Warning:
         """The warning with the list that was made for it since it came, if it is a drill; a refusal where there is none."""
@@ -95,24 +102,26 @@ class Desk(Intake):
         Refusals: 409 if it is not held (any more) or nobody would be told, 422 for a choice that cannot be.
         """
         async with self.deciding() as tx:
-            warning = await self.pending(tx, uid)
-            state = await tx.conn.scalar(text("SELECT state FROM alert WHERE id = :id"), {"id": warning.alert_id})
-            if state != "held":
-                raise Refusal(409, "this alert is not held any more")
-            said = await warning_alert(tx.conn, warning)
-            changes, columns = await self.weigh(tx, warning, said, choice)
-            if changes:
-                await add_reading(tx, warning.alert_id, changes, actor, choice.why)
-            await self.rewrite(tx, warning, columns)
-            await set_alert_state(tx, warning.alert_id, "pending")
-            data = {"how": choice.how, "why": choice.why, "changes": changes}
-            await add_event(tx, warning.id, "settled", actor, data)
-            was = {"level": said.level.value, "areas": [area.model_dump(mode="json") for area in said.areas]}
-            before = {name: was.get(name) for name in changes if name in was} | {"state": "held"}
-            await add_audit(
-                tx, actor, "alert.settled", uid, data | {"before": before, "after": {**changes, "state": "pending"}}
-            )
-            return await self.again(tx, warning)
+            return await self.put_right(tx, uid, actor, choice)
+
+    async def put_right(self, tx: Tx, uid: str, actor: str, choice: Choice) -> Warning:
+        """The same within a transaction."""
+        warning = await self.pending(tx, uid)
+        state = await tx.conn.scalar(text("SELECT state FROM alert WHERE id = :id"), {"id": warning.alert_id})
+        if state != "held":
+            raise Refusal(409, "this alert is not held any more")
+        said = await warning_alert(tx.conn, warning)
+        changes, columns = await self.weigh(tx, warning, said, choice)
+        if changes:
+            await add_reading(tx, warning.alert_id, changes, actor, choice.why)
+        await self.rewrite(tx, warning, columns)
+        await set_alert_state(tx, warning.alert_id, "pending")
+        data = {"how": choice.how, "why": choice.why, "changes": changes}
+        await add_event(tx, warning.id, "settled", actor, data)
+        was = {"level": said.level.value, "areas": [area.model_dump(mode="json") for area in said.areas]}
+        before = {name: was.get(name) for name in changes if name in was} | {"state": "held"}
+        await add_audit(tx, actor, "alert.settled", uid, data | {"before": before, "after": {**changes, "state": "pending"}})
+        return await self.again(tx, warning)
 
     async def weigh(self, tx: Tx, warning: Warning, said: Alert, choice: Choice) -> tuple[dict[str, Any], dict[str, Any]]:
         """(how the alert is read by this choice, what changes of its warning)."""
@@ -239,9 +248,7 @@ class Desk(Intake):
         return warning
 
 
-async def author_of(tx: Tx, alert: int) -> str | None:
+async def author_of(conn: AsyncConnection, alert: int) -> str | None:
     """Who wrote an alert of the county's own at the desk, as the audit names people; None for any other alert."""
-    key = await tx.conn.scalar(
-        text("SELECT key FROM repeat WHERE agency_id = :a AND alert_id = :id"), {"a": COUNTY, "id": alert}
-    )
+    key = await conn.scalar(text("SELECT key FROM repeat WHERE agency_id = :a AND alert_id = :id"), {"a": COUNTY, "id": alert})
     return str(key).partition(" ")[0] if key else None

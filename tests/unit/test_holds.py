@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from gatehouse import FAR, FAR_GRID, GRID, OTHER, PASSWORD, TOWN, VILLAGE, WEATHER, Gatehouse
+from gatehouse import FAR, FAR_GRID, GRID, GRID2, OTHER, PASSWORD, TOWN, VILLAGE, WEATHER, Gatehouse
 
 from warnhub.alert import Level
 from warnhub.store.audits import verify_audit
@@ -113,6 +113,48 @@ async def test_it_is_taken_as_it_is(house: Gatehouse, zhang: Officer) -> None:
     assert GRID in await house.places(uid)
     assert (await zhang.look(f"/warnings/{uid}/settle")).status_code == 409
     assert uid not in (await zhang.look("/held")).text
+
+
+async def test_it_is_taken_and_released_from_one_page(house: Gatehouse, zhang: Officer) -> None:
+    uid = await hold(house)
+    page = (await zhang.look(f"/warnings/{uid}/settle")).text
+    assert "It leaves now, to the public" in page
+    assert f"What cannot be placed ({LOST}) tells nobody." in page
+    assert (await zhang.settle(uid, then="release", checked="yes", how="areas", codes=FAR, level="blue")).status_code == 303
+    assert await house.released() == 1
+    assert await house.places(uid) == {VILLAGE, GRID, GRID2}  # what the page showed, whatever else a form may carry
+    (entry,) = await house.rows("SELECT data FROM audit WHERE action = 'alert.settled'")
+    assert "as_is" in str(entry.data)
+    assert await house.rows("SELECT 1 FROM audit WHERE action = 'warning.release'") != []
+
+
+@pytest.mark.parametrize("form", [{"why": " ", "checked": "yes"}, {"checked": ""}, {"checked": "yes", "version": "99"}])
+async def test_it_is_not_released_without_reason_tick_and_the_page_as_it_stands(
+    house: Gatehouse, zhang: Officer, form: dict[str, str]
+) -> None:
+    uid = await hold(house)
+    assert (await zhang.settle(uid, then="release", **form)).status_code in {409, 422}
+    assert (await house.rows("SELECT state FROM alert"))[0].state == "held"
+    assert await house.released() == 0
+
+
+async def test_it_stays_held_where_its_release_is_refused(house: Gatehouse, zhang: Officer) -> None:
+    uid = await hold(house, expires=(house.hand.moment + timedelta(hours=1)).isoformat())
+    house.hand.pass_by(hours=2)
+    assert "It leaves now" not in (await zhang.look(f"/warnings/{uid}/settle")).text
+    assert (await zhang.settle(uid, then="release", checked="yes")).status_code == 409
+    assert (await house.rows("SELECT state FROM alert"))[0].state == "held"
+    assert await house.rows("SELECT 1 FROM audit WHERE action = 'alert.settled'") == []
+
+
+async def test_what_would_tell_those_it_excludes_is_not_offered_as_it_is(house: Gatehouse, zhang: Officer) -> None:
+    codes = [{"value": TOWN}, {"value": LOST, "exclude": True}]
+    uid = await hold(house, areas=[{"name": "云溪镇", "codes": codes}])
+    page = (await zhang.look(f"/warnings/{uid}/settle")).text
+    assert "It leaves now" not in page
+    assert 'name="then"' not in page
+    assert (await zhang.settle(uid, then="release", checked="yes")).status_code == 409
+    assert await house.released() == 0
 
 
 async def test_it_is_the_end_of_an_earlier_one(house: Gatehouse, zhang: Officer) -> None:

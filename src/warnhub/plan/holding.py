@@ -8,6 +8,7 @@ from warnhub.plan.audience import Extent, Places
 
 SPLIT = re.compile(r"[\s,;\uff0c\uff1b\u3001]+")
 PATH = re.compile(r"areas\[(\d+)\]\.codes\[(\d+)\]")
+UNUSED = "EXCLUSION_UNUSED"
 UNPLACED = frozenset(("UNKNOWN_AREA", "UNKNOWN_CODE_SCHEME"))
 
 
@@ -33,6 +34,14 @@ def placeable_areas(alert: Alert, extent: Extent) -> list[Area]:
         if left.placeable:
             kept.append(left)
     return kept
+
+
+def spares_all(alert: Alert, placing: Sequence[Problem], noted: Sequence[Problem] = ()) -> bool:
+    """Whether an alert taken as it is tells nobody in the ground that it excludes: all of that can be placed. `placing`: what
+    its areas met in the directory; `noted`: what was found when it came, whose paths lead into the message."""
+    if any(one.rule == UNUSED for one in (*placing, *noted)):
+        return False
+    return not any(alert.areas[number].codes[place].exclude for number, place in unplaced(placing))
 
 
 def chosen_areas(places: Places, said: str) -> list[Area]:
