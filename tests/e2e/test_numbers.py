@@ -4,10 +4,12 @@ import re
 from collections.abc import AsyncIterator
 
 import httpx
+import orjson
 import pytest
 from furnish import furnish
+from sqlalchemy import text
 from stage import OFFICERS, Hub
-from test_doors import enter
+from test_doors import enter, token
 from tour import STOPS
 
 from warnhub.store.users import User
@@ -77,6 +79,98 @@ async def test_nobody_meets_a_whole_number(
             async with client.stream("GET", f"/console{path}") as answer:
                 first = await anext(answer.aiter_text())
             assert shown(first, numbers) == set(), f"{name} {path}"
+
+
+TEL = re.compile(r'href="tel:(\+\d+)"')
+
+
+async def asked_for(hub: Hub) -> list[tuple[str, str, str]]:
+    """(actor, subject, data) of every number that was shown."""
+    async with hub.store.read() as conn:
+        query = "SELECT actor, subject, data FROM audit WHERE action = 'person.number_shown' ORDER BY id"
+        return [tuple(row) for row in (await conn.exec_driver_sql(query)).all()]
+
+
+@pytest.fixture
+async def person(hub: Hub, warnings: dict[str, str]) -> tuple[int, str, str, str]:
+    """(id, ref, number, township's code) of somebody who has not confirmed and has a number."""
+    async with hub.store.read() as conn:
+        query = text(
+            "SELECT r.id, r.ref, s.value, t.code FROM task k JOIN recipient r ON r.id = k.recipient_id "
+            "JOIN address s ON s.recipient_id = r.id AND s.channel = 'sms' JOIN area t ON t.id = k.town_id "
+            "WHERE k.warning_id = (SELECT id FROM warning WHERE uid = :u) AND k.kind = 'confirm' AND t.code = '990123001' "
+            "AND k.state IN ('open', 'late') ORDER BY k.due_at, k.id LIMIT 1"
+        )
+        row = (await conn.execute(query, {"u": warnings["living"]})).one()
+    return row.id, row.ref, hub.keys.unseal(bytes(row.value)), row.code
+
+
+async def test_an_officer_asks_for_one_number_and_calls_it(
+    client: Client, hub: Hub, warnings: dict[str, str], person: tuple[int, str, str, str], numbers: set[str]
+) -> None:
+    """One click from the list of those who have not answered; on that answer only, and in the audit without the number."""
+    who, ref, number, _ = person
+    await enter(client, "wang")
+    page = await client.get(f"/console/warnings/{warnings['living']}")
+    path = f"/console/warnings/{warnings['living']}/people/{who}/number"
+    assert re.search(rf'<button[^>]* form="dial" formaction="{path}"', page.text)
+    assert '<form id="dial" method="post">' in page.text
+    assert (await client.get(path)).status_code in {404, 405}, "by a form alone"
+    assert (await client.post(path, data={"csrf": "no"})).status_code == 403
+    assert await asked_for(hub) == []
+    answer = await client.post(path, data={"csrf": token(page.text)})
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert TEL.findall(answer.text) == [number]
+    assert shown(answer.text, numbers - {number.lstrip("+"), number.removeprefix("+86")}) == set(), "nobody else's"
+    assert number.lstrip("+") not in str(answer.url)
+    again = await client.get(f"/console/warnings/{warnings['living']}/people/{who}")
+    assert shown(again.text, numbers) == set()
+    known = await client.post(f"/console/directory/people/{who}/number", data={"csrf": token(page.text)})
+    assert TEL.findall(known.text) == [number]
+    (first, second) = await asked_for(hub)
+    assert (first[0], first[1], orjson.loads(first[2])) == ("user:wang", warnings["living"], {"person": ref})
+    assert (second[0], second[1], orjson.loads(second[2])) == ("user:wang", ref, {"person": ref})
+    trail = await client.get("/console/audit")
+    assert shown(trail.text, numbers) == set()
+
+
+async def test_whoever_only_looks_is_shown_no_number(
+    client: Client, hub: Hub, warnings: dict[str, str], person: tuple[int, str, str, str], numbers: set[str]
+) -> None:
+    await enter(client, "qian")
+    form = {"csrf": token((await client.get("/console/me")).text)}
+    page = await client.get(f"/console/warnings/{warnings['living']}")
+    assert 'form="dial"' not in page.text
+    for path in (f"/warnings/{warnings['living']}/people/{person[0]}", f"/directory/people/{person[0]}"):
+        assert "/number" not in (await client.get(f"/console{path}")).text
+        answer = await client.post(f"/console{path}/number", data=form)
+        assert answer.status_code == 403
+        assert shown(answer.text, numbers) == set()
+    assert await asked_for(hub) == []
+
+
+async def test_a_township_is_shown_the_numbers_of_its_own_people_alone(
+    client: Client, hub: Hub, warnings: dict[str, str], person: tuple[int, str, str, str]
+) -> None:
+    await enter(client, "town")
+    uid, (who, ref, number, _) = warnings["living"], person
+    async with hub.store.read() as conn:
+        query = text(
+            "SELECT min(k.recipient_id) FROM task k JOIN area t ON t.id = k.town_id "
+            "WHERE k.warning_id = (SELECT id FROM warning WHERE uid = :u) AND t.code <> '990123001'"
+        )
+        other = await conn.scalar(query, {"u": uid})
+    page = await client.get(f"/console/own/{uid}")
+    assert f'action="/console/own/{uid}/{who}/number"' in page.text
+    form = {"csrf": token(page.text)}
+    assert (await client.post(f"/console/own/{uid}/{other}/number", data=form)).status_code == 404
+    assert (await client.post(f"/console/warnings/{uid}/people/{who}/number", data=form)).status_code == 403
+    assert (await client.post(f"/console/directory/people/{who}/number", data=form)).status_code == 403
+    assert await asked_for(hub) == []
+    answer = await client.post(f"/console/own/{uid}/{who}/number", data=form)
+    assert TEL.findall(answer.text) == [number]
+    ((actor, subject, data),) = await asked_for(hub)
+    assert (actor, subject, orjson.loads(data)) == ("user:town", uid, {"person": ref})
 
 
 async def test_a_search_for_a_whole_number_is_one_for_its_end(client: Client, numbers: set[str]) -> None:

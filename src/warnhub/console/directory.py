@@ -138,7 +138,7 @@ async def count_below(conn: AsyncConnection, visit: Visit, place: int) -> dict[s
     }
 
 
-async def show_entry(visit: Visit, status: int = 200, trouble: str = "") -> Response:
+async def show_entry(visit: Visit, status: int = 200, trouble: str = "", dial: str = "") -> Response:
     """One person or device: their addresses, and every warning that concerned them."""
     lang = visit.lang
     async with visit.hub.store.read() as conn:
@@ -154,6 +154,7 @@ async def show_entry(visit: Visit, status: int = 200, trouble: str = "") -> Resp
         warnings = await list_history(conn, who.id)
     role = Role(who.role).name_in("zh" if lang == "zh" else "en")
     sheet = Sheet(who.name, (f"{PATH}?place={who.place}", who.area), lead=f"{role} · {who.town} · {who.ref}", trouble=trouble)
+    sheet.dial = dial
     rows = [
         [
             Cell(say(f"channel.{one.channel}", lang)),
@@ -183,6 +184,8 @@ async def show_entry(visit: Visit, status: int = 200, trouble: str = "") -> Resp
         Table(say("directory.warnings", lang), [say(head, lang) for head in heads], rows, "", say("person.nothing", lang))
     )
     if visit.may("duty") and who.kind == "person":
+        if who.tail and not dial:
+            sheet.acts.append(Act(say("dial.button", lang), f"{PATH}/people/{who.id}/number", note=say("dial.note", lang)))
         field = Field("number", say("directory.new", lang), needed=True)
         note = say("directory.new.note", lang)
         sheet.acts.append(

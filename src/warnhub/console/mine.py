@@ -11,7 +11,7 @@ from starlette.responses import Response
 from warnhub.console import figures
 from warnhub.console.details import number as read_number
 from warnhub.console.people import tell_act, tell_message
-from warnhub.console.sheets import Act, Cell, Field, Sheet, Table, Tile, number, show
+from warnhub.console.sheets import Act, Cell, Field, Sheet, Table, Tile, dial_forms, number, show
 from warnhub.console.strings import say
 from warnhub.console.visit import Visit
 from warnhub.feedback.acks import CHOICES, Ack, Evidence
@@ -219,7 +219,9 @@ async def show_town_warning(visit: Visit) -> Response:
             Cell(one.name, Role(one.role).name_in("zh" if lang == "zh" else "en"), f"{TOWN}/{warning.uid}/{one.recipient}"),
             Cell(one.place),
             Cell(say("late", lang), chip="late") if one.state == "late" else Cell(visit.when(one.due_at)),
-            Cell(say("tail", lang, tail=one.tail) if one.tail else "–"),
+            Cell(say("tail", lang, tail=one.tail), forms=dial_forms(f"{TOWN}/{warning.uid}/{one.recipient}", lang))
+            if one.tail
+            else Cell("–"),
         ]
         for one in asked
         if one.state in {"open", "late", "closed"}
@@ -257,7 +259,7 @@ async def find_mine(visit: Visit, part: Part, warning: Any) -> Asked:
     return found[0]
 
 
-async def show_town_person(visit: Visit, status: int = 200, trouble: str = "") -> Response:
+async def show_town_person(visit: Visit, status: int = 200, trouble: str = "", dial: str = "") -> Response:
     """One person of the place: what was tried, what they did, and what they said on the telephone."""
     lang, part = visit.lang, part_of(visit)
     warning = await find_part(visit, part)
@@ -267,14 +269,17 @@ async def show_town_person(visit: Visit, status: int = 200, trouble: str = "") -
         lines += [tell_act(act, lang) for act in await list_acts(conn, warning.id, who.recipient)]
     role = Role(who.role).name_in("zh" if lang == "zh" else "en")
     back = (f"{TOWN}/{warning.uid}", warning.headline)
-    sheet = Sheet(who.name, back, drill=warning.drill is not None, lead=f"{role} · {who.place}", trouble=trouble)
+    sheet = Sheet(who.name, back, drill=warning.drill is not None, lead=f"{role} · {who.place}", trouble=trouble, dial=dial)
     rows = [[Cell(visit.when(line.at, True)), Cell(line.text, line.small)] for line in sorted(lines, key=lambda line: line.at)]
     sheet.tables.append(Table(say("person.history", lang), [say("audit.at", lang), say("audit.what", lang)], rows))
+    path = f"{TOWN}/{warning.uid}/{who.recipient}"
+    if who.tail and not dial:
+        sheet.acts.append(Act(say("dial.button", lang), f"{path}/number", note=say("dial.note", lang)))
     if warning.state == "released" and who.state != "done":
         choices = {choice: say(f"choice.{choice}", lang) for choice in CHOICES}
         fields = [Field("choice", say("told.said", lang), "", choices), Field("text", say("told.note", lang))]
         note = say("told.will", lang, name=who.name, officer=visit.name)
-        sheet.acts.append(Act(say("told.button", lang), f"{TOWN}/{warning.uid}/{who.recipient}", fields, note, "primary"))
+        sheet.acts.append(Act(say("told.button", lang), path, fields, note, "primary"))
     return show(visit, sheet, status)
 
 

@@ -64,10 +64,10 @@ async def show_person(visit: Visit) -> Response:
     return await person_page(visit, scene, who)
 
 
-async def person_page(visit: Visit, scene: Scene, who: Asked, status: int = 200, trouble: str = "") -> Response:
-    """The page, with what went wrong before."""
+async def person_page(visit: Visit, scene: Scene, who: Asked, status: int = 200, trouble: str = "", dial: str = "") -> Response:
+    """The page, with what went wrong before, and the number to call if it was just asked for."""
     late = who.state == "late" or (who.state == "open" and who.due_at <= scene.summary.at)
-    given = {"warning": scene.warning, "drill": scene.drill, "who": who, "late": late, "trouble": trouble}
+    given = {"warning": scene.warning, "drill": scene.drill, "who": who, "late": late, "trouble": trouble, "dial": dial}
     history = await read_history(visit, scene.warning.id, who.recipient)
     attempts = await read_attempts(visit, scene, who)
     async with visit.hub.store.read() as conn:

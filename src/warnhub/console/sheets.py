@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from starlette.responses import HTMLResponse
 
+from warnhub.console.strings import say
 from warnhub.console.visit import Visit
 
 
@@ -72,7 +73,8 @@ class Table:
 @dataclass(slots=True)
 class Sheet:
     """A page. `back`: where it leads back to, and in which words; `secret`: (words, something that is shown once); `search`:
-    (name, words, value) of the fields it can be narrowed down by; `following`: where the next page is."""
+    (name, words, value) of the fields it can be narrowed down by; `following`: where the next page is; `dial`: a number that an
+    officer has just asked for in order to call it, "none" where there is none to show."""
 
     title: str
     back: tuple[str, str] = ("", "")
@@ -87,6 +89,12 @@ class Sheet:
     secret: tuple[str, str] = ("", "")
     search: list[tuple[str, str, str]] = field(default_factory=list)
     following: str = ""
+    dial: str = ""
+
+
+def dial_forms(path: str, lang: str) -> list[tuple[str, str, dict[str, str]]]:
+    """The button that asks for the whole number of the person whose page is at `path`."""
+    return [(f"{path}/number", say("dial.short", lang), {})]
 
 
 def number(value: object, small: str = "") -> Cell:

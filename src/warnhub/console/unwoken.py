@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from warnhub.console.relief import find_named
-from warnhub.console.sheets import Cell, Sheet, Table, Tile, show
+from warnhub.console.sheets import Cell, Sheet, Table, Tile, dial_forms, show
 from warnhub.console.strings import say
 from warnhub.console.visit import Visit
 from warnhub.roles import Role
@@ -34,7 +34,10 @@ async def show_unwoken(visit: Visit) -> Response:
             Cell(one.name, Role(one.role).name_in(lang), f"/warnings/{warning.uid}/people/{one.recipient}"),
             Cell(one.place, one.town if one.town != one.place else ""),
             Cell(str(when(one.at))),
-            Cell(one.visitor or say("unwoken.nobody", lang)),
+            Cell(
+                one.visitor or say("unwoken.nobody", lang),
+                forms=dial_forms(f"/warnings/{warning.uid}/people/{one.recipient}", lang) if visit.may("duty") else (),
+            ),
             Cell(say(f"unwoken.visit.{one.visit or 'none'}", lang), chip=CHIPS.get(one.visit or "", "open")),
         ]
         for one in people

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import Table, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.expression import bindparam
 
@@ -127,6 +127,16 @@ async def find_kinds(conn: AsyncConnection, refs: Sequence[str]) -> dict[str, st
     """The kind of each of `refs` that is kept."""
     query = select(recipient.c.ref, recipient.c.kind).where(among(conn, recipient.c.ref, refs))
     return {ref: kind for ref, kind in await conn.execute(query)}
+
+
+async def find_number(conn: AsyncConnection, recipient: int) -> bytes | None:
+    """Somebody's telephone number as it is kept: the one messages go to, else the one they are called at; None for none."""
+    query = text(
+        "SELECT value FROM address WHERE recipient_id = :r AND channel IN ('sms', 'voice') AND tail <> '' "
+        "ORDER BY channel LIMIT 1"
+    )
+    found = await conn.scalar(query, {"r": recipient})
+    return bytes(found) if found is not None else None
 
 
 async def count_roles(conn: AsyncConnection) -> dict[str, int]:
