@@ -228,6 +228,39 @@ async def test_every_answer_keeps_to_its_reader_and_is_small(phone: httpx.AsyncC
         assert "set-cookie" not in page.headers
 
 
+async def test_a_resident_is_offered_what_concerns_a_resident(phone: httpx.AsyncClient, link: Link, hub: Hub) -> None:
+    """No list of doors and no tasks, the same four choices in words of their own; who has a task is known soon after."""
+    work = (f'{link.path.rpartition("/")[2]}/doors"', f'{link.path.rpartition("/")[2]}/tasks"')
+    page = (await phone.get(link.path)).text
+    assert all(f'href="{path}' in page for path in work)
+    query = text(
+        "SELECT d.wave_id, d.recipient_id FROM wave v JOIN delivery d ON d.wave_id = v.id "
+        "JOIN recipient r ON r.id = d.recipient_id AND r.role = 'resident' WHERE v.warning_id = :w LIMIT 1"
+    )
+    async with hub.store.read() as conn:
+        row = (await conn.execute(query, {"w": link.warning})).one()
+    theirs = Link(hub, row.wave_id, row.recipient_id, link.warning)
+    page = (await phone.get(theirs.path)).text
+    assert "/doors" not in page
+    assert "/tasks" not in page
+    assert f'{theirs.path.rpartition("/")[2]}/report"' in page
+    assert "我已转移" in page
+    assert "已转移群众" not in page
+    form = defaults(page)
+    hub.hand.now += 4_000
+    answer = await phone.post(theirs.path, data=form | {"choice": "moved"})
+    assert "已记录：我已转移" in answer.text
+    assert ("human", "moved") in await theirs.acks()
+    async with hub.store.write() as tx:
+        await tx.conn.execute(
+            text("UPDATE target SET role = 'gridworker' WHERE warning_id = :w AND recipient_id = :r"),
+            {"w": theirs.warning, "r": theirs.recipient},
+        )
+    hub.board.counted = 0.0
+    await hub.board.refresh()
+    assert "/tasks" in (await phone.get(theirs.path)).text
+
+
 async def test_the_longest_text_still_fits(phone: httpx.AsyncClient, link: Link, hub: Hub) -> None:
     card = await hub.board.look(link.wave)
     assert card

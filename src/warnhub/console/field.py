@@ -158,7 +158,9 @@ class Gate:
         now = self.clock()
         nonce = self.hub.keys.form_nonce(visit.token, int(now))
         county = self.hub.settings.county
-        return draw_page(county, visit.card, visit.token, nonce, now, trouble=trouble, thanks=thanks, status=status)
+        worker = self.hub.board.is_worker(visit.card, visit.recipient)
+        said = {"trouble": trouble, "thanks": thanks}
+        return draw_page(county, visit.card, visit.token, nonce, now, worker=worker, status=status, **said)
 
 
 def make_field(hub: Field, clock: Clock = time.time) -> APIRouter:

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 
 from warnhub.config import County
 from warnhub.console.answer import TRAP
-from warnhub.console.phrases import CHOICES, LEVELS, OVER, TROUBLES
+from warnhub.console.phrases import CHOICES, LEVELS, OVER, OWN, TROUBLES
 from warnhub.console.shapes import NUMERALS, SHAPES
 from warnhub.monitor.board import Card, local_time
 
@@ -24,7 +24,7 @@ TOKEN, NONCE, AT = "\ue001", "\ue002", "\ue003"
 """Where a reader's own things go on a page that is drawn once for all: characters that no agency's text keeps."""
 
 
-OWN = re.compile(f"([{TOKEN}{NONCE}{AT}])")
+MARKS = re.compile(f"([{TOKEN}{NONCE}{AT}])")
 
 
 @cache
@@ -44,31 +44,43 @@ def templates() -> Environment:
 
 
 def draw_page(
-    county: County, card: Card, token: str, nonce: str, now: float, *, trouble: str = "", thanks: str = "", status: int = 200
+    county: County,
+    card: Card,
+    token: str,
+    nonce: str,
+    now: float,
+    *,
+    worker: bool = False,
+    trouble: str = "",
+    thanks: str = "",
+    status: int = 200,
 ) -> HTMLResponse:
-    """The page behind a link. `thanks`: the choice just kept; `trouble`: why nothing was; `now` in seconds."""
+    """The page behind a link. `worker`: whether the reader answers for others; `thanks`: the choice just kept; `trouble`: why
+    nothing was; `now` in seconds."""
     own = {TOKEN: token, NONCE: nonce, AT: local_time(int(now * 1000), ZoneInfo(county.zone))}
-    return seal_page("".join(own.get(part, part) for part in draw_frame(county, card, trouble, thanks)), status)
+    return seal_page("".join(own.get(part, part) for part in draw_frame(county, card, worker, trouble, thanks)), status)
 
 
 @lru_cache(maxsize=512)
-def draw_frame(county: County, card: Card, trouble: str, thanks: str) -> tuple[str, ...]:
+def draw_frame(county: County, card: Card, worker: bool, trouble: str, thanks: str) -> tuple[str, ...]:
     """What a page says to everybody who has this card, cut at the places of what is the reader's own."""
+    choices = CHOICES if worker else OWN
     html = (
         templates()
         .get_template("field.html")
         .render(
             card=card,
+            worker=worker,
             css=sheet()[0],
             shape=SHAPES.get(card.level, ""),
             numeral=NUMERALS.get(card.level, ""),
             level=LEVELS[card.level],
             over=OVER.get(card.state),
             trouble=TROUBLES.get(trouble),
-            thanks=CHOICES.get(thanks),
+            thanks=choices.get(thanks),
             urgent=thanks in {"help", "cannot"},
             asks=card.asks and card.state == "released",
-            choices=CHOICES,
+            choices=choices,
             what=clip_bytes(card.what_to_do, WHAT),
             details=clip_bytes(card.description, DETAILS),
             trap=TRAP,
@@ -78,7 +90,7 @@ def draw_frame(county: County, card: Card, trouble: str, thanks: str) -> tuple[s
             at=AT,
         )
     )
-    return tuple(OWN.split(html))
+    return tuple(MARKS.split(html))
 
 
 def draw_stray(county: County) -> HTMLResponse:

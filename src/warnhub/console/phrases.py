@@ -24,6 +24,14 @@ CHOICES = {
     "cannot": Said("无法执行", "Cannot do it"),
 }
 
+OWN = {
+    "received": CHOICES["received"],
+    "moved": Said("我已转移", "I have moved"),
+    "help": Said("需要帮助", "I need help"),
+    "cannot": Said("无法转移", "I cannot move"),
+}
+"""The same choices, as somebody says them who answers for nobody else."""
+
 
 class Ending(NamedTuple):
     """How a warning came to its end: in a word, and in a sentence."""

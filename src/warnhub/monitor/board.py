@@ -1,19 +1,24 @@
 """What field pages show, in memory: a GET of `/a/{token}` reads nothing from the database."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.alert import Alert
 from warnhub.bus.signals import Bus, wait_for
+from warnhub.roles import RESPONSIBLE
 from warnhub.store.engine import Store
 from warnhub.store.warnings import Warning, read_warning, warning_alert
 
 KEPT = 2_000
+COUNTED = 10.0
+"""Seconds after which it is looked again who answers for others: whoever has a task may be told later than the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,12 @@ class Board:
         self.waves: OrderedDict[int, int] = OrderedDict()
         self.cards: dict[int, Card] = {}
         self.versions: dict[int, int] = {}
+        self.workers: dict[str, frozenset[int]] = {}
+        self.counted = 0.0
+
+    def is_worker(self, card: Card, recipient: int) -> bool:
+        """Whether somebody answers for others in this warning; known a few seconds after they were first told."""
+        return recipient in self.workers.get(card.warning, frozenset())
 
     async def look(self, wave: int) -> Card | None:
         """The card behind a link; None if no message of ours has this number."""
@@ -73,6 +84,8 @@ class Board:
                 text("SELECT headline FROM warning WHERE previous_id = :w AND state = 'released' ORDER BY id DESC LIMIT 1"),
                 {"w": number},
             )
+            workers = await find_workers(conn, number)
+        self.workers[warning.uid] = workers
         self.versions[number] = warning.version
         self.cards[number] = make_card(warning, alert, self.advise(alert), str(newer or ""), self.zone)
 
@@ -86,6 +99,12 @@ class Board:
         for row in rows:
             if self.versions[row.id] != row.version:
                 await self.load(row.id)
+        if time.monotonic() - self.counted >= COUNTED:
+            self.counted = time.monotonic()
+            living = {number: card.warning for number, card in self.cards.items() if card.state == "released"}
+            async with self.store.read() as conn:
+                for number, uid in living.items():
+                    self.workers[uid] = await find_workers(conn, number)
 
     async def run(self, bus: Bus) -> None:
         """Keep up with the warnings until cancelled."""
@@ -94,6 +113,16 @@ class Board:
             signal.clear()
             await self.refresh()
             await wait_for(signal, 2.0)
+
+
+async def find_workers(conn: AsyncConnection, number: int) -> frozenset[int]:
+    """Those who were told of a warning and answer for others; by township, so that its residents are not read."""
+    query = text(
+        "SELECT recipient_id FROM target WHERE warning_id = :w AND town_id IN (SELECT DISTINCT town_id FROM area) "
+        "AND role IN :roles"
+    ).bindparams(bindparam("roles", expanding=True))
+    rows = await conn.execute(query, {"w": number, "roles": sorted(role.value for role in RESPONSIBLE)})
+    return frozenset(int(row[0]) for row in rows)
 
 
 def make_card(warning: Warning, alert: Alert, advice: str, newer: str, zone: ZoneInfo) -> Card:
