@@ -18,12 +18,20 @@ from warnhub.plan.audience import Extent, Places
 from warnhub.store import gates, tables
 from warnhub.store.agencies import COUNTY
 from warnhub.store.alerts import PART, Kept, find_referenced, milliseconds, to_kept
+from warnhub.store.assignments import UNMET, Assignment, add_assignment, close_key
+from warnhub.store.audits import add_audit
 from warnhub.store.elsewhere import known_elsewhere
+from warnhub.store.engine import Tx
 from warnhub.store.readings import first_alerts, later_issues
 from warnhub.store.warnings import LIVING, Warning, read_warning, warning_alert, warnings_of
 
 REISSUED = timedelta(hours=6)
 """Alerts that say the same within this time are one warning; after it the village hears it again."""
+
+NAMED, TITLED = 3, 200
+"""How many unknown alerts a task names, and how long its title gets."""
+
+WITHIN = int(timedelta(hours=1).total_seconds() * 1_000)
 
 OPEN = frozenset(("pending", LIVING))
 ANSWERED = frozenset(("MISSING_REFERENCE", "LIFTED_NOT_CANCELLED"))
@@ -32,11 +40,13 @@ ANSWERED = frozenset(("MISSING_REFERENCE", "LIFTED_NOT_CANCELLED"))
 
 @dataclass(slots=True)
 class Course:
-    """`alert` is as it is read here; `changes` what of it that is beyond its words. `first`: the warning it says again."""
+    """`alert` is as it is read here; `changes` what of it that is beyond its words. `first`: the warning it says again.
+    `unknown`: what it names, where nothing of it is known here; `lost`: what is not known of it beside what is."""
 
     alert: Alert
     referenced: list[int] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
     changes: dict[str, Any] = field(default_factory=dict)
     answered: frozenset[str] = frozenset()
@@ -84,6 +94,7 @@ async def plot_course(conn: AsyncConnection, places: Places, agency: str, alert:
     if found:
         lost = [note("references", "REFERENCE_UNKNOWN", "另有未收到的引用 / not known here", name) for name in unknown]
         course.notes += lost
+        course.lost = unknown
     if course.alert.kind is Kind.CANCEL:
         await check_reissued(conn, course)
         await check_succeeded(conn, agency, course)
@@ -182,6 +193,23 @@ async def check_succeeded(conn: AsyncConnection, agency: str, course: Course) ->
     for uid in (await conn.execute(query)).scalars():
         message = "县级预警已接替该预警,须由值班员决定是否一并解除 / the county's own warning took its place: is that over too?"
         course.notes.append(note("references", "SUCCEEDED_BY_COUNTY", message, uid, Gate.HOLD))
+
+
+async def ask_unmet(tx: Tx, cancel: int, alert: Alert, lost: Sequence[str]) -> None:
+    """What a cancel named and we know was stopped at once; what it names beside that may live here under another name, so the
+    desk is asked to find out."""
+    named = "、".join(lost[:NAMED]) + (f"等{len(lost)}条" if len(lost) > NAMED else "")
+    title = f"核实：{alert.sender}的解除还引用了未收到的预警 {named}"[:TITLED]
+    one = Assignment(f"{UNMET}:{cancel}", UNMET, title, "county_duty", tx.now + WITHIN, tx.now, "text")
+    if lost and await add_assignment(tx, one):
+        await add_audit(tx, "policy", "cancel.unmet", alert.identifier, {"unknown": list(lost)})
+
+
+async def close_unmet(tx: Tx, agency: str, cancel: int, alert: Alert) -> None:
+    """All that a cancel names has come meanwhile: nothing is left to find out."""
+    _, unknown = await find_referenced(tx.conn, alert, agency)
+    if not unknown:
+        await close_key(tx, f"{UNMET}:{cancel}")
 
 
 async def not_over(conn: AsyncConnection, alerts: Sequence[int]) -> list[Warning]:

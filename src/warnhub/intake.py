@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.alert import Alert, Gate, Kind, Model, Problem, Verdict
 from warnhub.config import Settings
-from warnhub.course import Course, find_followers, find_replaced, not_over, plot_course
+from warnhub.course import Course, ask_unmet, close_unmet, find_followers, find_replaced, not_over, plot_course
 from warnhub.hazards import hazard_class
 from warnhub.ingest.findings import Limits
 from warnhub.ingest.stations import Stations
@@ -241,6 +241,8 @@ class Intake:
             await self.say_again(tx, agency, number, alert, made)
         elif assessment.state not in {"kept", "ended"}:
             made = await self.warn(tx, agency, number, course.alert, assessment, drill, course.referenced)
+            if course.alert.kind is Kind.CANCEL:
+                await ask_unmet(tx, number, course.alert, course.lost)
         return Received(
             alert=uid,
             state=assessment.state if made or assessment.state == "kept" else "ended",
@@ -277,6 +279,7 @@ class Intake:
             rejected = warning is not None and warning.state == "rejected"
             if state == "released" or (ending and state == "pending") or (state == "ended" and not rejected):
                 await set_alert_state(tx, number, "ended")
+                await close_unmet(tx, agency.id, kept.id, said)
                 why = f"先收到的 {kept.alert.identifier} 已更新或解除它 / was updated or cancelled before it came"
                 return Assessment("ended", reasons=[why])
         await set_alert_state(tx, number, assessment.state)
@@ -299,6 +302,8 @@ class Intake:
         )
         warning = await self.again(tx, warning)
         await add_audit(tx, actor, "alert.unparked", kept.uid, {"state": result.state, "why": result.reasons})
+        if said.kind is Kind.CANCEL:
+            await ask_unmet(tx, kept.id, said, unknown)
         told = await self.stop_cancelled(tx, said, found, actor) if said.kind is Kind.CANCEL else [warning]
         if not told:
             await end_warning(tx, warning, "cancelled", actor, {"why": "nobody was told"})

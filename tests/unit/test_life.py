@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from gatehouse import COUNTY, FAR, OTHER, TOWN, VILLAGE, WEATHER, Gatehouse, Hand, open_house
 
+from warnhub.console.board import Boards
+
 LIFT = [{"headline": f"{WEATHER}解除暴雨红色预警", "description": "降雨已经结束。"}]
 
 
@@ -93,6 +95,44 @@ async def test_a_list_of_references_is_followed_as_far_as_it_is_known(house: Gat
     assert update["state"] == "released"
     assert "REFERENCE_UNKNOWN" in [one["rule"] for one in update["notes"]]
     assert await house.states() == {"a-1": "superseded", "u-1": "released"}
+
+
+async def test_a_cancel_ends_what_it_names_and_asks_the_desk_about_what_nobody_knows(house: Gatehouse) -> None:
+    """Stopping is safe and does not wait; what is not known may live here under another name, and a person finds out."""
+    await house.say("a-1")
+    over = await house.say("c-1", kind="cancel", to=["a-1", "a-2"])
+    assert over["state"] == "released"
+    assert (await house.states())["a-1"] == "cancelled"
+    (task,) = await house.rows("SELECT id, kind, title, role, state FROM assignment")
+    assert (task.kind, task.role, task.state) == ("unmet", "county_duty", "open")
+    assert "a-2" in task.title
+    board = await Boards(house.hub).read()
+    assert [one.title for one in board.checks] == [task.title]
+    assert (await house.say("c-1", kind="cancel", to=["a-1", "a-2"]))["repeated"]
+    assert len(await house.rows("SELECT id FROM assignment")) == 1
+    assert await house.hub.responder.done(task.id, "user:zhang", "气象台:a-2 未对本县发布")
+    assert (await Boards(house.hub).read()).checks == []
+
+
+async def test_what_a_cancel_named_is_never_told_when_it_comes_after_it(house: Gatehouse) -> None:
+    await house.say("a-1")
+    await house.say("c-1", kind="cancel", to=["a-1", "a-2", "a-3"])
+    told = await house.released()
+    before = (house.hand.moment - timedelta(minutes=1)).isoformat()
+    for name, left in (("a-2", "open"), ("a-3", "closed")):
+        late = await house.say(name, sent=before, words=f"{name} 的险情。")
+        assert (late["state"], late["warning"]) == ("ended", None)
+        assert [row.state for row in await house.rows("SELECT state FROM assignment")] == [left]
+    assert await house.released() == told
+
+
+async def test_a_parked_cancel_asks_about_the_rest_when_a_part_comes(house: Gatehouse) -> None:
+    assert (await house.say("c-1", kind="cancel", to=["a-1", "a-2"]))["state"] == "held"
+    assert await house.rows("SELECT id FROM assignment") == []
+    before = (house.hand.moment - timedelta(minutes=1)).isoformat()
+    assert (await house.say("a-1", sent=before))["state"] == "ended"
+    (task,) = await house.rows("SELECT title, state FROM assignment")
+    assert ("a-2" in task.title, "a-1" in task.title, task.state) == (True, False, "open")
 
 
 # Ends that are no cancels

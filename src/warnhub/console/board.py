@@ -12,7 +12,7 @@ from warnhub.monitor.selfcheck import Health, read_health
 from warnhub.monitor.summary import Funnel, Summary
 from warnhub.plan.assess import DRILLED
 from warnhub.store.answers import Village, silent_villages
-from warnhub.store.assignments import list_of_points
+from warnhub.store.assignments import list_checks, list_of_points
 from warnhub.store.holds import find_hold
 from warnhub.store.overview import (
     Approval,
@@ -79,6 +79,8 @@ class Board:
     """What rules or people on the ground propose and nobody has decided about."""
     points: list[Any] = field(default_factory=list)
     """What the dates of hazard points ask of somebody."""
+    checks: list[Any] = field(default_factory=list)
+    """What cancels named that nobody here knows."""
 
     @property
     def waiting(self) -> int:
@@ -124,12 +126,12 @@ class Boards:
                 listless = drill and warning.drill is None and await self.hub.desk.drill_list(conn, alert) is None
                 pending.append(Entry(warning, names[warning.agency_id], None, reasons, approvals, drill, held, listless))
             proposals = [one for one in await list_proposals(conn, SILENT) if one.state == "open"]
-            points, incidents = await list_of_points(conn), await list_incidents(conn)
+            points, checks, incidents = await list_of_points(conn), await list_checks(conn), await list_incidents(conn)
             health = await read_health(conn, found, await self.hub.store.now(conn))
         living = [await self.read_living(one, names[one.agency_id]) for one in found if one.state != "pending"]
         kept = [entry for entry in living if entry.summary]
         lines = self.read_lines(kept, incidents, health)
-        return Board(pending, kept, incidents, self.hub.notices, health, lines, proposals, points)
+        return Board(pending, kept, incidents, self.hub.notices, health, lines, proposals, points, checks)
 
     async def read_living(self, warning: Warning, agency: str) -> Entry:
         """One that lives."""

@@ -33,6 +33,10 @@ class Cards(Protocol):
         """The card behind a link; None if no message of ours has this number."""
         ...
 
+    def is_worker(self, card: Card, recipient: int) -> bool:
+        """Whether somebody answers for others in this warning."""
+        ...
+
 
 class Field(Protocol):
     """What the field page works with."""

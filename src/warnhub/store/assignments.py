@@ -19,6 +19,8 @@ TASK, TITLE = "task:", 60
 EVIDENCE = ("tick", "text")
 POINTS = ("rectify", "recheck")
 """The kinds that a hazard point's own dates ask for; the point's next step ends them."""
+UNMET = "unmet"
+"""The kind that asks what a cancel meant by an alert nobody here knows."""
 DESK = ":desk"
 """How the key of one ends that only the desk can end."""
 
@@ -95,6 +97,14 @@ async def finish(tx: Tx, number: int, actor: str, said: str) -> bool:
     )
     tx.wake("assignment")
     return bool(result.rowcount)
+
+
+async def close_key(tx: Tx, key: str) -> None:
+    """What this asked for is asked of nobody any more."""
+    await tx.conn.execute(
+        text("UPDATE assignment SET state = 'closed', done_at = :now WHERE key = :k AND state IN ('open', 'late')"),
+        {"now": tx.now, "k": key},
+    )
 
 
 async def finish_point(tx: Tx, point: int, actor: str, said: str) -> int:
@@ -244,6 +254,12 @@ async def list_of_points(conn: AsyncConnection, most: int = 500, point: int | No
         query = LIST + "WHERE k.point_id = :p AND k.kind IN ('rectify', 'recheck') ORDER BY k.id DESC LIMIT :most"
         return list((await conn.execute(text(query), {"p": point, "most": most})).all())
     query = LIST + "WHERE k.state IN ('open', 'late') AND k.kind IN ('rectify', 'recheck') ORDER BY k.due_at, k.id LIMIT :most"
+    return list((await conn.execute(text(query), {"most": most})).all())
+
+
+async def list_checks(conn: AsyncConnection, most: int = 50) -> list[Any]:
+    """What cancels named that nobody here knows, and the desk has yet to find out, by deadline."""
+    query = LIST + "WHERE k.state IN ('open', 'late') AND k.kind = 'unmet' ORDER BY k.due_at, k.id LIMIT :most"
     return list((await conn.execute(text(query), {"most": most})).all())
 
 
