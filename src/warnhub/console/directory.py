@@ -184,21 +184,18 @@ async def show_entry(visit: Visit, status: int = 200, trouble: str = "", dial: s
         Table(say("directory.warnings", lang), [say(head, lang) for head in heads], rows, "", say("person.nothing", lang))
     )
     if visit.may("duty") and who.kind == "person":
-        if who.tail and not dial:
-            sheet.acts.append(Act(say("dial.button", lang), f"{PATH}/people/{who.id}/number", note=say("dial.note", lang)))
-        field = Field("number", say("directory.new", lang), needed=True)
-        note = say("directory.new.note", lang)
-        sheet.acts.append(
-            Act(
-                say("directory.correct", lang),
-                f"{PATH}/people/{who.id}",
-                [field],
-                note,
-                "primary",
-                title=say("directory.correct", lang),
-            )
-        )
+        sheet.acts += entry_acts(who, lang, dial)
     return show(visit, sheet, status)
+
+
+def entry_acts(who: Found, lang: str, dial: str) -> list[Act]:
+    """What an officer may do about a person: have the number shown for a call, and put it right."""
+    acts = []
+    if who.tail and not dial:
+        acts.append(Act(say("dial.button", lang), f"{PATH}/people/{who.id}/number", note=say("dial.note", lang)))
+    field, correct = Field("number", say("directory.new", lang), needed=True), say("directory.correct", lang)
+    note = say("directory.new.note", lang)
+    return [*acts, Act(correct, f"{PATH}/people/{who.id}", [field], note, "primary", title=correct)]
 
 
 async def list_history(conn: AsyncConnection, person: int, most: int = 40) -> list[Any]:
