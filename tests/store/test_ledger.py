@@ -8,9 +8,10 @@ import pytest
 from town import MINUTE, NOW, County
 
 from warnhub.store.batches import Batch, claim_batch
+from warnhub.store.counts import Cell, Hop
 from warnhub.store.ledger import Move, advance, best_states, stop_batches
 from warnhub.store.states import FAILED_PERSON, Rank, Stage
-from warnhub.store.tallies import ENDLESS, PEOPLE, Cell, Hop, add_cells, add_hops, bucket_of, move_cell, read_hops, read_tally
+from warnhub.store.tallies import ENDLESS, PEOPLE, add_cells, add_hops, bucket_of, move_cell, read_hops, read_tally
 from warnhub.store.warnings import Warning, end_warning
 
 

@@ -1,11 +1,13 @@
 """From a released warning to batches: who is in, by what, in which order, and what a second run changes."""
 
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from conftest import Opener
+from sqlalchemy import text
 from town import FAR, MINUTE, NOW, OTHER, TOWN, VILLAGE, County, make_alert
 
 from warnhub.alert import Area, Code, Kind, Level, Reference, Scope, Status
@@ -14,10 +16,11 @@ from warnhub.plan.planner import Planner
 from warnhub.plan.policy import Rule
 from warnhub.roles import Role
 from warnhub.store.batches import claim_batch, finish_batch
+from warnhub.store.counts import Cell
 from warnhub.store.engine import Tx
 from warnhub.store.ledger import Move, advance
 from warnhub.store.states import Rank
-from warnhub.store.tallies import read_tally
+from warnhub.store.tallies import PEOPLE, add_cells, read_tally
 from warnhub.store.warnings import Warning, end_warning
 
 DUTY = {("D1", "sms.aliyun"), ("T1", "sms.aliyun"), ("T1", "wechat.template")}
@@ -302,3 +305,18 @@ async def test_a_repeat_that_has_gone_off_is_not_set_again_by_a_late_planner(cou
     await county.run("UPDATE warning SET planned_at = NULL")
     await county.plan(warning)
     assert await county.rows("SELECT 1 FROM timer WHERE kind = 'repeat'") == []
+
+
+async def test_who_is_a_target_already_is_left_as_they_are(county: County) -> None:
+    """Somebody called for others before the plan came to them, counted where they stood; the rest is cut around them."""
+    warning = await county.warn()
+    async with county.store.write() as tx:
+        await tx.conn.execute(
+            text("INSERT INTO target (warning_id, recipient_id, town_id, role, state) VALUES (:w, :r, :t, 'leader', 0)"),
+            {"w": warning.id, "r": county.people["R7"], "t": county.codes["990123"]},
+        )
+        await add_cells(tx, Counter({Cell(warning.id, PEOPLE, "", "leader", county.codes["990123"], 0): 1}))
+    warning = await county.plan(warning)
+    assert await county.told(warning) == ALL - {("R7", "sms.aliyun")}
+    assert len(await county.targets(warning)) == 15
+    await county.sound(warning)

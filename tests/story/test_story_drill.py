@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import text
 from townhall import Opener, Town, make_alert
 
-from warnhub.store.tallies import PEOPLE, Cell, add_cells
+from warnhub.store.counts import Cell
+from warnhub.store.tallies import PEOPLE, add_cells
 
 LIST = "2026-flood"
 LADDER = """

@@ -13,10 +13,11 @@ from warnhub.channels import Provider
 from warnhub.port import SendError
 from warnhub.store import tables
 from warnhub.store.audits import add_audit
+from warnhub.store.counts import Cell
 from warnhub.store.engine import Tx
 from warnhub.store.ledger import in_order
 from warnhub.store.states import Stage, implied_rank
-from warnhub.store.tallies import Cell, add_cells
+from warnhub.store.tallies import add_cells
 
 
 async def stop_provider(tx: Tx, provider: Provider, siblings: Sequence[Provider], error: SendError) -> None:

@@ -12,11 +12,12 @@ from warnhub.plan.planner import Planner
 from warnhub.plan.policy import Rule
 from warnhub.roles import Role
 from warnhub.store.addresses import address_kind
+from warnhub.store.counts import Cell
 from warnhub.store.covers import add_covers
 from warnhub.store.engine import Tx
 from warnhub.store.rosters import find_desk
 from warnhub.store.rows import pack_rows, rows_table
-from warnhub.store.tallies import PEOPLE, Cell, add_cells
+from warnhub.store.tallies import PEOPLE, add_cells
 from warnhub.store.warnings import Warning
 
 GRACE = 5_000

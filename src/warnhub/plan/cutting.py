@@ -4,17 +4,20 @@ A step is one (wave, role, township, part): its deliveries, its batches and thei
 done is never done again. A batch's number is its step's number × `ROOM` plus its place, so nothing is counted beforehand.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from warnhub.store.addresses import address_kind
+from warnhub.store.counts import Cell
 from warnhub.store.engine import Tx
 from warnhub.store.states import Rank
-from warnhub.store.tallies import PEOPLE, Cell, add_cells
+from warnhub.store.tallies import PEOPLE, add_cells
 
 ROOM = 1 << 20
 PLAN = 1 << 41
@@ -113,21 +116,43 @@ async def cut_targets(
     where, bind = target_filter(role, drill)
     reach, more = has_address("r.id", channels)
     bind |= {"w": warning, "role": role, "town": town} | more
-    opted = "OR (r.opt_out AND r.role = 'resident')"
+    told = f"{reach} AND NOT (r.opt_out AND r.role = 'resident')"
+    source = (
+        "INSERT INTO target (warning_id, recipient_id, town_id, role, state) SELECT :w, r.id, :town, r.role, {rank} "
+        "FROM extent x JOIN recipient r ON r.area_id = x.area_id AND r.role = :role AND r.gone_at IS NULL "
+        f"WHERE x.warning_id = :w AND x.town_id = :town AND {where}"
+    )
+    here = {name: bind[name] for name in ("w", "town", "role")}
+    known = "FROM target WHERE warning_id = :w AND town_id = :town AND role = :role"
     deltas: Counter[Cell] = Counter()
-    for rank, condition in ((Rank.PLANNED, f"{reach} AND NOT (1 = 0 {opted})"), (Rank.SUPPRESSED, f"(NOT {reach} {opted})")):
-        result = await tx.run_long(
-            text(
-                "INSERT INTO target (warning_id, recipient_id, town_id, role, state) "
-                f"SELECT :w, r.id, :town, r.role, {int(rank)} FROM extent x JOIN recipient r ON r.area_id = x.area_id "
-                "AND r.role = :role AND r.gone_at IS NULL "
-                f"WHERE x.warning_id = :w AND x.town_id = :town AND {where} AND {condition} ON CONFLICT DO NOTHING"
-            ),
-            bind,
-        )
-        deltas[Cell(warning, PEOPLE, "", role, town, rank)] += result.rowcount
+    count = None
+    if await tx.conn.scalar(text(f"SELECT 1 {known} LIMIT 1"), here) is None:
+        either = f"CASE WHEN {told} THEN {int(Rank.PLANNED)} ELSE {int(Rank.SUPPRESSED)} END"
+        count = await insert_fresh(tx, source.format(rank=either), bind)
+    if count is not None:
+        out = await tx.run_long(text(f"SELECT count(*) {known} AND state = {int(Rank.SUPPRESSED)}"), here)
+        left = int(out.scalar_one())
+        deltas[Cell(warning, PEOPLE, "", role, town, Rank.PLANNED)] = count - left
+        deltas[Cell(warning, PEOPLE, "", role, town, Rank.SUPPRESSED)] = left
+    else:
+        for rank, condition in ((Rank.PLANNED, told), (Rank.SUPPRESSED, f"NOT ({told})")):
+            statement = f"{source.format(rank=int(rank))} AND {condition} ON CONFLICT DO NOTHING"
+            deltas[Cell(warning, PEOPLE, "", role, town, rank)] = (await tx.run_long(text(statement), bind)).rowcount
     await add_cells(tx, deltas)
     return deltas.total()
+
+
+async def insert_fresh(tx: Tx, statement: str, bind: dict[str, Any]) -> int | None:
+    """Insert rows of which none is there; gives how many. None, and nothing is inserted, if there is one after all.
+
+    PostgreSQL writes a row that may conflict in three steps, which costs as much as an index of it.
+    """
+    step = contextlib.nullcontext() if tx.conn.dialect.name == "sqlite" else tx.conn.begin_nested()
+    try:
+        async with step:  # SQLite takes back what one statement did by itself
+            return (await tx.run_long(text(statement), bind)).rowcount
+    except IntegrityError:
+        return None
 
 
 def target_filter(role: str, drill: str | None) -> tuple[str, dict[str, Any]]:
@@ -159,17 +184,19 @@ async def cut_batches(tx: Tx, cut: Cut) -> int:
     if step is None:
         return 0
     where, bind = delivery_filter(cut)
-    result = await tx.run_long(
-        text(
-            "INSERT INTO delivery (batch_id, recipient_id, wave_id, address_id, state) "
-            "SELECT :base + (row_number() OVER (ORDER BY t.recipient_id) - 1) / :size, t.recipient_id, :wave, a.id, 0 "
-            "FROM target t JOIN address a ON a.recipient_id = t.recipient_id AND a.channel = :kind AND a.bad IS NULL "
-            f"WHERE t.warning_id = :w AND t.town_id = :town AND t.role = :role AND t.state <> 20 {where} "
-            "ON CONFLICT DO NOTHING"
-        ),
-        bind | {"base": step * ROOM, "size": cut.size, "kind": address_kind(cut.channel)},
+    source = (
+        "INSERT INTO delivery (batch_id, recipient_id, wave_id, address_id, state) "
+        "SELECT :base + (row_number() OVER (ORDER BY t.recipient_id) - 1) / :size, t.recipient_id, :wave, a.id, 0 "
+        "FROM target t JOIN address a ON a.recipient_id = t.recipient_id AND a.channel = :kind AND a.bad IS NULL "
+        f"WHERE t.warning_id = :w AND t.town_id = :town AND t.role = :role AND t.state <> 20 {where}"
     )
-    if not result.rowcount:
+    given = bind | {"base": step * ROOM, "size": cut.size, "kind": address_kind(cut.channel)}
+    alone = text("SELECT 1 FROM step WHERE wave_id = :v AND role = :r AND town_id = :t AND id <> :s LIMIT 1")
+    others = await tx.conn.scalar(alone, {"v": cut.wave, "r": cut.role, "t": cut.town, "s": step})
+    count = None if others else await insert_fresh(tx, source, given)
+    if count is None:
+        count = (await tx.run_long(text(f"{source} ON CONFLICT DO NOTHING"), given)).rowcount
+    if not count:
         return 0
     await tx.run_long(
         text(
@@ -192,9 +219,9 @@ async def cut_batches(tx: Tx, cut: Cut) -> int:
         },
     )
     cell = Cell(cut.warning, cut.channel, cut.provider, cut.role, cut.town, Rank.PLANNED)
-    await add_cells(tx, Counter({cell: result.rowcount}))
+    await add_cells(tx, Counter({cell: count}))
     tx.wake("batch")
-    return result.rowcount
+    return count
 
 
 def delivery_filter(cut: Cut) -> tuple[str, dict[str, Any]]:

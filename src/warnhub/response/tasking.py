@@ -17,10 +17,11 @@ from warnhub.plan.planner import Planner
 from warnhub.roles import Role
 from warnhub.store.assignments import Alarm, set_alarm, take_alarms
 from warnhub.store.audits import add_event
+from warnhub.store.counts import Cell
 from warnhub.store.engine import Tx
 from warnhub.store.rosters import find_desk
 from warnhub.store.rows import pack_rows, rows_table
-from warnhub.store.tallies import PEOPLE, Cell, add_cells
+from warnhub.store.tallies import PEOPLE, add_cells
 from warnhub.store.warnings import LIVING, Warning, read_warning
 
 LOUD = frozenset({"voice", "loudspeaker"})

@@ -8,10 +8,11 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from warnhub.store.counts import Cell
 from warnhub.store.engine import Tx
 from warnhub.store.ledger import in_order, set_people
 from warnhub.store.states import Rank, Stage, implied_rank
-from warnhub.store.tallies import Cell, add_cells, move_cell
+from warnhub.store.tallies import add_cells, move_cell
 from warnhub.store.warnings import LIVING, STAGES
 
 COLUMNS = "id, wave_id, warning_id, channel, round, provider, role, town_id, lane, size, open, attempt, trace"

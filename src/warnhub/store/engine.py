@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityE
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from warnhub.store.counts import Cell, Hop, write_counts
 from warnhub.store.tables import outbox
 from warnhub.store.turns import Turns
 
@@ -82,17 +84,26 @@ class Rows:
 
 
 class Tx:
-    """One transaction. `now` is the database's clock at its start, in milliseconds; `topics` are told after the commit."""
+    """One transaction. `now` is the database's clock at its start, in milliseconds; `topics` are told after the commit,
+    `cells` and `hops` counted with it (`tallies`)."""
 
     def __init__(self, conn: AsyncConnection, now: int) -> None:
         self.conn = conn
         self.now = now
         self.topics: set[str] = set()
+        self.cells: Counter[Cell] = Counter()
+        self.hops: Counter[Hop] = Counter()
 
     async def publish(self, topic: str, key: str, data: dict[str, Any] | None = None, lane: int = 4) -> None:
         """Write what must follow this commit, in this commit. `lane`: 1 (red) to 4 (blue), as the alert's level."""
         await self.conn.execute(insert(outbox).values(topic=topic, key=key, data=data or {}, at=self.now, lane=lane))
         self.topics.add(topic)
+
+    async def count(self) -> None:
+        """Write what was counted; the commit does."""
+        cells, self.cells = self.cells, Counter()
+        hops, self.hops = self.hops, Counter()
+        await write_counts(self.conn, cells, hops)
 
     async def run_long(self, statement: Any, parameters: dict[str, Any]) -> CursorResult[Any]:
         """A statement over many rows."""
@@ -175,6 +186,7 @@ class Store:
         async with self.begin() as conn:
             tx = Tx(conn, await self.now(conn))
             yield tx
+            await tx.count()
         if tx.topics:
             for listener in self.listeners:
                 listener(tx.topics)

@@ -14,11 +14,12 @@ from typing import Any
 
 from sqlalchemy import text
 
+from warnhub.store.counts import Cell, Hop
 from warnhub.store.engine import Tx
 from warnhub.store.losses import UNSAID
 from warnhub.store.rows import pack_rows, rows_table
 from warnhub.store.states import OPEN, Rank, Stage, effective_rank, implied_rank, person_rank
-from warnhub.store.tallies import PEOPLE, Cell, Hop, add_cells, add_hops, bucket_of, move_cell
+from warnhub.store.tallies import PEOPLE, add_cells, add_hops, bucket_of, move_cell
 
 HOLD = 1 << 40
 HOPS = {Rank.ACCEPTED: "handed", Rank.DELIVERED: "delivered", Rank.CONFIRMED: "confirmed"}

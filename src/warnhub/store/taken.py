@@ -12,9 +12,10 @@ from typing import Any
 import orjson
 from sqlalchemy import text
 
+from warnhub.store.counts import Cell, Hop
 from warnhub.store.engine import Tx
 from warnhub.store.states import OPEN, Rank, implied_rank
-from warnhub.store.tallies import PEOPLE, Cell, Hop, add_cells, add_hops, bucket_of, move_cell
+from warnhub.store.tallies import PEOPLE, add_cells, add_hops, bucket_of, move_cell
 
 TAKEN = Rank.ACCEPTED
 SET = (
@@ -22,11 +23,8 @@ SET = (
     "handed_at = coalesce(delivery.handed_at, :now), settled_at = :now "
 )
 # An array, not a join: a table that was filled a second ago has no statistics, and a hash of it would be made for each batch.
-RAISE = (
-    "WITH held AS (SELECT recipient_id, state FROM target WHERE warning_id = :w AND recipient_id = ANY({who}) AND state < :s "
-    "ORDER BY recipient_id FOR UPDATE), risen AS (UPDATE target SET state = :s FROM held WHERE target.warning_id = :w AND "
-    "target.recipient_id = held.recipient_id RETURNING held.state AS before) SELECT before, count(*) FROM risen GROUP BY before"
-)
+THEIRS = "WHERE warning_id = :w AND recipient_id = ANY({who}) AND state < :s"
+HOLD = "SELECT state, count(*) FROM (SELECT state FROM target {theirs} ORDER BY recipient_id FOR UPDATE) AS held GROUP BY state"
 ALL = "SELECT recipient_id FROM delivery WHERE batch_id = :b AND state = :s"
 
 
@@ -128,5 +126,9 @@ async def raise_people(tx: Tx, warning: int, parts: Sequence[Part]) -> Sequence[
         return rows
     who = f"ARRAY({ALL})" if whole else "CAST(:people AS bigint[])"
     bind |= {"b": parts[0].batch} if whole else {"people": people}
-    found = await tx.conn.execute(text(RAISE.format(who=who)), bind)
-    return [(int(state), int(n)) for state, n in found]
+    theirs = THEIRS.format(who=who)
+    held = await tx.conn.execute(text(HOLD.format(theirs=theirs)), bind)
+    rows = [(int(state), int(n)) for state, n in held]
+    if rows:
+        await tx.conn.execute(text(f"UPDATE target SET state = :s {theirs}"), bind)
+    return rows

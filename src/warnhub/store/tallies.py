@@ -6,47 +6,18 @@ best state that any of their deliveries has; the others count deliveries.
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from warnhub.store.counts import Cell, Hop
 from warnhub.store.engine import Tx
 
 PEOPLE = ""
 
 
-class Cell(NamedTuple):
-    """One count."""
-
-    warning: int
-    channel: str
-    provider: str
-    role: str
-    town: int
-    state: int
-
-
-class Hop(NamedTuple):
-    """One bucket of a latency histogram: seconds, by hop (`handed`, `delivered`, `confirmed`)."""
-
-    warning: int
-    channel: str
-    hop: str
-    bucket: int
-
-
 BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 180, 300, 600, 1_200, 1_800, 3_600, 7_200, 21_600, 86_400)
 ENDLESS = 1_000_000
-
-ADD_CELL = text(
-    "INSERT INTO tally (warning_id, channel, provider, role, town_id, state, n) VALUES (:w, :c, :p, :r, :t, :s, :n) "
-    "ON CONFLICT (warning_id, channel, provider, role, town_id, state) DO UPDATE SET n = tally.n + excluded.n"
-)
-ADD_HOP = text(
-    "INSERT INTO latency (warning_id, channel, hop, bucket, n) VALUES (:w, :c, :h, :b, :n) "
-    "ON CONFLICT (warning_id, channel, hop, bucket) DO UPDATE SET n = latency.n + excluded.n"
-)
 
 
 def bucket_of(seconds: float) -> int:
@@ -55,22 +26,15 @@ def bucket_of(seconds: float) -> int:
 
 
 async def add_cells(tx: Tx, deltas: Counter[Cell]) -> None:
-    """Change the counts; in key order, so that two transactions never wait for each other in a ring."""
-    changes = [
-        {"w": cell.warning, "c": cell.channel, "p": cell.provider, "r": cell.role, "t": cell.town, "s": cell.state, "n": n}
-        for cell, n in sorted(deltas.items())
-        if n
-    ]
-    if changes:
-        await tx.conn.execute(ADD_CELL, changes)
+    """Change the counts, at the end of the transaction."""
+    tx.cells.update(deltas)
+    if any(deltas.values()):
         tx.wake("tally")
 
 
 async def add_hops(tx: Tx, deltas: Counter[Hop]) -> None:
-    """Change the latency histograms."""
-    changes = [{"w": hop.warning, "c": hop.channel, "h": hop.hop, "b": hop.bucket, "n": n} for hop, n in sorted(deltas.items())]
-    if changes:
-        await tx.conn.execute(ADD_HOP, changes)
+    """Change the latency histograms, at the end of the transaction."""
+    tx.hops.update(deltas)
 
 
 def move_cell(deltas: Counter[Cell], cell: Cell, state: int, n: int = 1) -> None:
