@@ -222,7 +222,6 @@ target = Table(
     Column("state", SmallInteger, nullable=False),
     Index("ix_target_town_id", "warning_id", "town_id", "role"),
     sqlite_with_rowid=False,
-    postgresql_with={"fillfactor": 50},
 )
 
 wave = Table(
@@ -293,7 +292,6 @@ delivery = Table(
     Column("settled_at", Time),
     UniqueConstraint("wave_id", "recipient_id"),
     sqlite_with_rowid=False,
-    postgresql_with={"fillfactor": 40},
 )
 
 receipt = Table(
