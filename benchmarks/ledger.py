@@ -51,6 +51,10 @@ INSERT INTO tally (warning_id, channel, provider, role, town_id, state, n)
 SELECT warning_id, '', '', role, town_id, state, count(*) FROM target WHERE warning_id = :w
 GROUP BY role, town_id, state, warning_id
 """
+VILLAGES = """
+INSERT INTO village_tally (warning_id, village_id, state, n)
+SELECT warning_id, village_id, state, count(*) FROM target WHERE warning_id = :w GROUP BY village_id, state, warning_id
+"""
 BEST = """
 UPDATE target SET state = (SELECT max(CASE d.state WHEN 50 THEN 25 ELSE d.state END) FROM wave v
 JOIN delivery d ON d.wave_id = v.id AND d.recipient_id = target.recipient_id WHERE v.warning_id = :w) WHERE warning_id = :w
@@ -121,7 +125,7 @@ async def fill_ledger(store: Store, deliveries: int, policy: int, agency: str, c
         await run(tx, TASKS, bind)
         await run(tx, ACKS, bind)
         await run(tx, f"UPDATE target SET state = 80 WHERE warning_id = :w AND role IN {ASKED} AND recipient_id % 10 < 7", bind)
-        for statement in (TALLIES, PEOPLE, LATENCIES):
+        for statement in (TALLIES, PEOPLE, VILLAGES, LATENCIES):
             await run(tx, statement, bind)
     return made.uid, made.id, count
 
@@ -133,8 +137,9 @@ async def add_targets(tx: Tx, warning: int, places: Places, alert: Alert) -> int
     await tx.conn.execute(text("INSERT INTO extent (warning_id, area_id, town_id, home) VALUES (:w, :a, :t, :h)"), values)
     found = await tx.run_long(
         text(
-            "INSERT INTO target (warning_id, recipient_id, town_id, role, state) SELECT :w, r.id, x.town_id, r.role, 0 "
-            "FROM extent x JOIN recipient r ON r.area_id = x.area_id "
+            "INSERT INTO target (warning_id, recipient_id, town_id, role, state, village_id) "
+            "SELECT :w, r.id, x.town_id, r.role, 0, v.village_id "
+            "FROM extent x JOIN area v ON v.id = x.area_id JOIN recipient r ON r.area_id = x.area_id "
             "JOIN address a ON a.recipient_id = r.id AND a.channel = 'sms' WHERE x.warning_id = :w AND r.gone_at IS NULL"
         ),
         {"w": warning},

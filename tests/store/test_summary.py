@@ -4,12 +4,13 @@ import asyncio
 from itertools import pairwise
 
 import pytest
+from sqlalchemy import text
 from town import MINUTE, NOW, TOWN, County
 
 from warnhub.alert import Level
 from warnhub.feedback.acks import Ack, Acks, Evidence
-from warnhub.monitor.auditor import Drift, check_batches, check_ledger
-from warnhub.monitor.summary import Funnel, Summary, make_funnel, read_summary, split_by
+from warnhub.monitor.auditor import VILLAGE, Drift, check_batches, check_ledger
+from warnhub.monitor.summary import Funnel, Summary, make_funnel, read_places, read_summary, split_by
 from warnhub.monitor.watch import Monitor
 from warnhub.store.batches import claim_batch
 from warnhub.store.ledger import Move, advance
@@ -70,6 +71,32 @@ def test_parts_are_named_and_the_largest_stands_first() -> None:
     lines = [Count("sms", "a", "resident", town, 0, n) for town, n in ((1, 2), (2, 5), (3, 1))]
     parts = split_by(lines, "town", {"2": "云溪镇"})
     assert [(part.key, part.name, part.funnel.total) for part in parts] == [("2", "云溪镇", 5), ("1", "1", 2), ("3", "3", 1)]
+
+
+async def test_each_village_is_counted_as_its_people_are(county: County, warning: Warning) -> None:
+    await settle(county, D1=Rank.ACCEPTED, T1=Rank.READ, H1=Rank.FAILED, R1=Rank.DELIVERED, R7=Rank.UNKNOWN)
+    places = county.planner.places
+    town = places.by_code[TOWN]
+    async with county.store.read() as conn:
+        parts = await read_places(conn, warning.id, places, town)
+    rows = await county.rows(
+        "SELECT a.village_id, a.town_id, t.state, count(*) AS n FROM target t JOIN recipient r ON r.id = t.recipient_id "
+        "JOIN area a ON a.id = r.area_id WHERE t.warning_id = :w GROUP BY 1, 2, 3",
+        w=warning.id,
+    )
+    here = [Count("", "", "", row.village_id, row.state, row.n) for row in rows if row.town_id == town]
+    assert len({count.town for count in here}) > 1
+    assert sorted(parts, key=lambda one: one.key) == sorted(
+        split_by(here, "town", {str(one): name for one, name in places.names.items()}), key=lambda one: one.key
+    )
+    async with county.store.write() as tx:
+        await tx.conn.execute(
+            text("UPDATE village_tally SET n = n + 1 WHERE village_id = :t AND state = :s"),
+            {"t": here[0].town, "s": here[0].state},
+        )
+    async with county.store.read() as conn:
+        (drift,) = await check_ledger(conn, warning.id)
+    assert drift.cell[1:4:2] == (VILLAGE, here[0].town)
 
 
 async def test_the_figures_of_a_warning(county: County, warning: Warning) -> None:

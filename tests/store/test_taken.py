@@ -46,11 +46,14 @@ async def book(conn: AsyncConnection, batch: Batch) -> dict[str, Any]:
     people = await conn.execute(
         text("SELECT recipient_id, state FROM target WHERE warning_id = :w ORDER BY recipient_id"), {"w": batch.warning}
     )
+    query = "SELECT village_id, state, n FROM village_tally WHERE warning_id = :w AND n <> 0"
+    villages = await conn.execute(text(query), {"w": batch.warning})
     return {
         "rows": [tuple(row) for row in rows],
         "head": [tuple(row) for row in head],
         "people": [tuple(row) for row in people],
         "counts": {count for count in await read_tally(conn, batch.warning) if count.n},
+        "villages": {tuple(row) for row in villages},
         "hops": sorted(await read_hops(conn, batch.warning)),
     }
 

@@ -8,8 +8,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from warnhub.alert import Alert
-from warnhub.console.scene import PAGE, Frame, Scene
+from warnhub.console.scene import PAGE, Frame, Row, Scene, undelivered
 from warnhub.console.visit import Visit
+from warnhub.monitor.summary import read_places
 from warnhub.plan.assess import DRILLED
 from warnhub.plan.segments import billed_segments
 from warnhub.port import CODE, LINK, Speaks
@@ -59,8 +60,19 @@ async def show_warning(visit: Visit) -> Response:
     given["attached"] = list_attached(scene.alert)
     given["placed"] = number(visit.request.query_params.get("place", ""))
     given["speaks"] = any(isinstance(provider.adapter, Speaks) for provider in visit.hub.providers.values())
+    given["villages"] = await village_rows(visit, scene, given["placed"])
     given |= await visit.console.scenes.pictures(visit.console, frame, given["placed"])
     return visit.page("warning.html", **shared(visit.may("duty"), scene), **given)
+
+
+async def village_rows(visit: Visit, scene: Scene, place: int | None) -> list[Row]:
+    """The funnel of each village of a township, or of one village; who belongs to none stands under the township's name."""
+    places = visit.hub.places
+    if place is None or places.levels.get(place) not in {9, 12}:
+        return []
+    async with visit.hub.store.read() as conn:
+        parts = await read_places(conn, scene.warning.id, places, place)
+    return [Row(one.name, "", one.funnel, f"?village={one.key}#asked") for one in sorted(parts, key=undelivered)]
 
 
 def shared(acts: bool, scene: Scene) -> dict[str, Any]:

@@ -11,11 +11,13 @@ from starlette.responses import Response
 from warnhub.console import figures
 from warnhub.console.details import number as read_number
 from warnhub.console.people import tell_act, tell_message
+from warnhub.console.scene import undelivered
 from warnhub.console.sheets import Act, Cell, Field, Sheet, Table, Tile, dial_forms, number, show
 from warnhub.console.strings import say
 from warnhub.console.visit import Visit
 from warnhub.feedback.acks import CHOICES, Ack, Evidence
-from warnhub.monitor.summary import make_funnel
+from warnhub.monitor.summary import Part as Village
+from warnhub.monitor.summary import make_funnel, read_places
 from warnhub.roles import Role
 from warnhub.store.answers import Asked, list_acts, list_messages
 from warnhub.store.audits import add_audit
@@ -207,6 +209,7 @@ async def show_town_warning(visit: Visit) -> Response:
         )
         funnel = make_funnel(Count("", "", row.role, part.town, row.state, row.n) for row in counts)
         total, done = await count_asked(conn, warning.id, part)
+        villages = await read_places(conn, warning.id, visit.hub.places, part.place)
     sheet = Sheet(
         warning.headline, (TOWN, part.name), drill=warning.drill is not None, lead=say(f"state.{warning.state}", lang)
     )
@@ -228,7 +231,25 @@ async def show_town_warning(visit: Visit) -> Response:
     ]
     heads = [say(key, lang) for key in ("col.person", "col.place", "col.due", "directory.number")]
     sheet.tables.append(Table(say("asked", lang), heads, rows, "", say("asked.none", lang)))
+    if villages:
+        sheet.tables.append(village_table(villages, lang))
     return show(visit, sheet)
+
+
+def village_table(villages: list[Village], lang: str) -> Table:
+    """How far each village was told, the least first."""
+    heads = [say(f"col.{name}", lang) for name in ("village", "targeted", "delivered", "confirm", "lost")]
+    rows = [
+        [
+            Cell(one.name),
+            number(one.funnel.total),
+            number(figures.percent(one.funnel.delivered, one.funnel.total)),
+            number(one.funnel.confirmed),
+            number(one.funnel.failed + one.funnel.unknown),
+        ]
+        for one in sorted(villages, key=undelivered)
+    ]
+    return Table(say("villages", lang), heads, rows, say("villages.note", lang))
 
 
 ASKED = (

@@ -34,6 +34,7 @@ class Row:
     name: str
     note: str
     funnel: Funnel
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,9 @@ class Scene:
 
     def towns(self) -> list[Row]:
         """By township, the least delivered first among those that have anybody."""
-        return [Row(part.name, "", part.funnel) for part in sorted(self.summary.towns, key=undelivered)]
+        return [
+            Row(one.name, "", one.funnel, f"?place={one.key}#villages") for one in sorted(self.summary.towns, key=undelivered)
+        ]
 
 
 def channel_name(key: str, t: Callable[[str], str]) -> str:

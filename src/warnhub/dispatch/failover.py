@@ -13,7 +13,7 @@ from warnhub.channels import Provider
 from warnhub.port import SendError
 from warnhub.store import tables
 from warnhub.store.audits import add_audit
-from warnhub.store.counts import Cell
+from warnhub.store.counts import Cell, Deltas
 from warnhub.store.engine import Tx
 from warnhub.store.ledger import in_order
 from warnhub.store.states import Stage, implied_rank
@@ -59,7 +59,7 @@ async def move_batches(tx: Tx, old: str, new: str) -> int:
         ),
         {"old": old, "new": new},
     )
-    deltas: Counter[Cell] = Counter()
+    deltas: Deltas = Counter()
     total = 0
     for row in rows:
         cell = Cell(row.warning_id, row.channel, old, row.role, row.town_id, implied_rank(Stage.READY, row.attempt))

@@ -12,7 +12,7 @@ from warnhub.plan.planner import Planner
 from warnhub.plan.policy import Rule
 from warnhub.roles import Role
 from warnhub.store.addresses import address_kind
-from warnhub.store.counts import Cell
+from warnhub.store.counts import Cell, Deltas, Local
 from warnhub.store.covers import add_covers
 from warnhub.store.engine import Tx
 from warnhub.store.rosters import find_desk
@@ -148,13 +148,16 @@ class Calls:
         rows = pack_rows(sorted({(other.id, other.town_id, other.role, other.area_id) for _, other in pairs}))
         result = await self.tx.conn.execute(
             text(
-                "INSERT INTO target (warning_id, recipient_id, town_id, role, state) "
-                f"SELECT :w, k.recipient, k.town, k.role, 0 FROM {source} AS k WHERE 1 = 1 ON CONFLICT DO NOTHING "
-                "RETURNING role, town_id"
+                "INSERT INTO target (warning_id, recipient_id, town_id, role, state, village_id) "
+                f"SELECT :w, k.recipient, k.town, k.role, 0, v.village_id FROM {source} AS k JOIN area v ON v.id = k.area "
+                "WHERE 1 = 1 ON CONFLICT DO NOTHING RETURNING role, town_id, village_id"
             ),
             {"rows": rows, "w": self.warning.id},
         )
-        added = Counter(Cell(self.warning.id, PEOPLE, "", row.role, row.town_id, 0) for row in result)
+        added: Deltas = Counter()
+        for row in result:
+            added[Cell(self.warning.id, PEOPLE, "", row.role, row.town_id, 0)] += 1
+            added[Local(self.warning.id, row.village_id, 0)] += 1
         await add_cells(self.tx, added)
         await self.tx.conn.execute(
             text(

@@ -9,10 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from warnhub.store.states import effective_rank
 from warnhub.store.tallies import PEOPLE
 
+VILLAGE = "village"
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A count that differs from the rows: (channel, provider, role, township, state), what is counted and what is there."""
+    """A count that differs from the rows: (channel, provider, role, township, state), what is counted and what is there. A
+    village's count has `VILLAGE` as its provider and the village in the township's place."""
 
     cell: tuple[str, str, str, int, int]
     counted: int
@@ -39,12 +42,24 @@ async def check_ledger(conn: AsyncConnection, warning: int) -> list[Drift]:
     )
     for row in people:
         found[PEOPLE, "", row.role, row.town_id, row.state] += row.n
+    villages = await conn.execute(
+        text(
+            "SELECT village_id, state, count(*) AS n FROM target WHERE warning_id = :w AND village_id <> 0 "
+            "GROUP BY village_id, state"
+        ),
+        {"w": warning},
+    )
+    for row in villages:
+        found[PEOPLE, VILLAGE, "", row.village_id, row.state] += row.n
     counted: Counter[tuple[str, str, str, int, int]] = Counter()
     rows = await conn.execute(
         text("SELECT channel, provider, role, town_id, state, n FROM tally WHERE warning_id = :w"), {"w": warning}
     )
     for row in rows:
         counted[row.channel, row.provider, row.role, row.town_id, row.state] += row.n
+    rows = await conn.execute(text("SELECT village_id, state, n FROM village_tally WHERE warning_id = :w"), {"w": warning})
+    for row in rows:
+        counted[PEOPLE, VILLAGE, "", row.village_id, row.state] += row.n
     return [
         Drift(cell, counted[cell], found[cell]) for cell in sorted(set(found) | set(counted)) if counted[cell] != found[cell]
     ]

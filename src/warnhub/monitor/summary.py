@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.channels import Provider
 from warnhub.monitor.outlook import Eta, read_eta
+from warnhub.plan.audience import Places
 from warnhub.store.states import FAILED_PERSON, RANKS, Rank
-from warnhub.store.tallies import PEOPLE, Count, read_hops, read_tally
+from warnhub.store.tallies import PEOPLE, Count, read_hops, read_tally, read_villages
 from warnhub.store.warnings import Warning
 
 
@@ -150,6 +151,15 @@ async def read_summary(
         ended_at=warning.ended_at,
         at=now,
     )
+
+
+async def read_places(conn: AsyncConnection, warning: int, places: Places, place: int) -> list[Part]:
+    """The people and devices of each village of a township, or of one village. The cost is that of its villages, whatever the
+    number of people; what was over before villages were counted has none."""
+    towns, villages = places.towns, places.villages
+    within = sorted({villages[one] for one in places.ids if place in {towns[one], villages[one]}})
+    counts = await read_villages(conn, warning, within)
+    return split_by(counts, "town", {str(one): places.names[one] for one in within})
 
 
 async def read_tasks(conn: AsyncConnection, warning: int, now: int) -> Tasks:

@@ -6,7 +6,7 @@ done is never done again. A batch's number is its step's number × `ROOM` plus i
 
 import contextlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from warnhub.store.addresses import address_kind
-from warnhub.store.counts import Cell
+from warnhub.store.counts import Cell, Deltas, Local
 from warnhub.store.engine import Tx
 from warnhub.store.states import Rank
 from warnhub.store.tallies import PEOPLE, add_cells
@@ -118,28 +118,41 @@ async def cut_targets(
     bind |= {"w": warning, "role": role, "town": town} | more
     told = f"{reach} AND NOT (r.opt_out AND r.role = 'resident')"
     source = (
-        "INSERT INTO target (warning_id, recipient_id, town_id, role, state) SELECT :w, r.id, :town, r.role, {rank} "
-        "FROM extent x JOIN recipient r ON r.area_id = x.area_id AND r.role = :role AND r.gone_at IS NULL "
+        "INSERT INTO target (warning_id, recipient_id, town_id, role, state, village_id) "
+        "SELECT :w, r.id, :town, r.role, {rank}, v.village_id "
+        "FROM extent x JOIN area v ON v.id = x.area_id "
+        "JOIN recipient r ON r.area_id = x.area_id AND r.role = :role AND r.gone_at IS NULL "
         f"WHERE x.warning_id = :w AND x.town_id = :town AND {where}"
     )
     here = {name: bind[name] for name in ("w", "town", "role")}
     known = "FROM target WHERE warning_id = :w AND town_id = :town AND role = :role"
-    deltas: Counter[Cell] = Counter()
     count = None
     if await tx.conn.scalar(text(f"SELECT 1 {known} LIMIT 1"), here) is None:
         either = f"CASE WHEN {told} THEN {int(Rank.PLANNED)} ELSE {int(Rank.SUPPRESSED)} END"
         count = await insert_fresh(tx, source.format(rank=either), bind)
     if count is not None:
-        out = await tx.run_long(text(f"SELECT count(*) {known} AND state = {int(Rank.SUPPRESSED)}"), here)
-        left = int(out.scalar_one())
-        deltas[Cell(warning, PEOPLE, "", role, town, Rank.PLANNED)] = count - left
-        deltas[Cell(warning, PEOPLE, "", role, town, Rank.SUPPRESSED)] = left
-    else:
-        for rank, condition in ((Rank.PLANNED, told), (Rank.SUPPRESSED, f"NOT ({told})")):
-            statement = f"{source.format(rank=int(rank))} AND {condition} ON CONFLICT DO NOTHING"
-            deltas[Cell(warning, PEOPLE, "", role, town, rank)] = (await tx.run_long(text(statement), bind)).rowcount
+        query = f"SELECT state, village_id, count(*) AS n {known} GROUP BY state, village_id"
+        deltas: Deltas = Counter()
+        for row in await tx.run_long(text(query), here):
+            deltas[Cell(warning, PEOPLE, "", role, town, row.state)] += row.n
+            deltas[Local(warning, row.village_id, row.state)] += row.n
+        await add_cells(tx, deltas)
+        return count
+    count = 0
+    for rank, condition in ((Rank.PLANNED, told), (Rank.SUPPRESSED, f"NOT ({told})")):
+        statement = f"{source.format(rank=int(rank))} AND {condition} ON CONFLICT DO NOTHING RETURNING village_id"
+        result = await tx.run_long(text(statement), bind)
+        count += await add_people(tx, Cell(warning, PEOPLE, "", role, town, rank), result.scalars())
+    return count
+
+
+async def add_people(tx: Tx, cell: Cell, villages: Iterable[int]) -> int:
+    """Count new people and devices, one of each village named; gives how many."""
+    places = Counter(villages)
+    deltas: Deltas = Counter({Local(cell.warning, village, cell.state): n for village, n in places.items()})
+    deltas[cell] = places.total()
     await add_cells(tx, deltas)
-    return deltas.total()
+    return deltas[cell]
 
 
 async def insert_fresh(tx: Tx, statement: str, bind: dict[str, Any]) -> int | None:
@@ -168,14 +181,14 @@ async def copy_targets(tx: Tx, warning: int, previous: int, role: str, town: int
     """Exactly those whom an earlier warning told, or may have told: the audience of an all-clear."""
     result = await tx.run_long(
         text(
-            "INSERT INTO target (warning_id, recipient_id, town_id, role, state) "
-            "SELECT :w, t.recipient_id, t.town_id, t.role, 0 FROM target t "
-            "WHERE t.warning_id = :p AND t.role = :role AND t.town_id = :town AND t.state >= 30 ON CONFLICT DO NOTHING"
+            "INSERT INTO target (warning_id, recipient_id, town_id, role, state, village_id) "
+            "SELECT :w, t.recipient_id, t.town_id, t.role, 0, t.village_id FROM target t "
+            "WHERE t.warning_id = :p AND t.role = :role AND t.town_id = :town AND t.state >= 30 ON CONFLICT DO NOTHING "
+            "RETURNING village_id"
         ),
         {"w": warning, "p": previous, "role": role, "town": town},
     )
-    await add_cells(tx, Counter({Cell(warning, PEOPLE, "", role, town, Rank.PLANNED): result.rowcount}))
-    return result.rowcount
+    return await add_people(tx, Cell(warning, PEOPLE, "", role, town, Rank.PLANNED), result.scalars())
 
 
 async def cut_batches(tx: Tx, cut: Cut) -> int:

@@ -17,7 +17,7 @@ from warnhub.plan.planner import Planner
 from warnhub.roles import Role
 from warnhub.store.assignments import Alarm, set_alarm, take_alarms
 from warnhub.store.audits import add_event
-from warnhub.store.counts import Cell
+from warnhub.store.counts import Cell, Deltas, Local
 from warnhub.store.engine import Tx
 from warnhub.store.rosters import find_desk
 from warnhub.store.rows import pack_rows, rows_table
@@ -113,10 +113,15 @@ async def engage(tx: Tx, warning: int, people: Sequence[Any]) -> None:
     source = rows_table(tx.conn.dialect.name == "sqlite", recipient="int", town="int", role="text")
     result = await tx.conn.execute(
         text(
-            "INSERT INTO target (warning_id, recipient_id, town_id, role, state) "
-            f"SELECT :w, k.recipient, k.town, k.role, 0 FROM {source} AS k WHERE 1 = 1 ON CONFLICT DO NOTHING "
-            "RETURNING role, town_id"
+            "INSERT INTO target (warning_id, recipient_id, town_id, role, state, village_id) "
+            f"SELECT :w, k.recipient, k.town, k.role, 0, v.village_id FROM {source} AS k "
+            "JOIN recipient r ON r.id = k.recipient JOIN area v ON v.id = r.area_id WHERE 1 = 1 ON CONFLICT DO NOTHING "
+            "RETURNING role, town_id, village_id"
         ),
         {"rows": pack_rows(sorted((row.id, row.town_id, row.role) for row in people)), "w": warning},
     )
-    await add_cells(tx, Counter(Cell(warning, PEOPLE, "", row.role, row.town_id, 0) for row in result))
+    added: Deltas = Counter()
+    for row in result:
+        added[Cell(warning, PEOPLE, "", row.role, row.town_id, 0)] += 1
+        added[Local(warning, row.village_id, 0)] += 1
+    await add_cells(tx, added)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from warnhub.store.counts import Cell
+from warnhub.store.counts import Cell, Deltas
 from warnhub.store.engine import Tx
 from warnhub.store.ledger import in_order, set_people
 from warnhub.store.states import Rank, Stage, implied_rank
@@ -64,7 +64,7 @@ async def claim_batch(tx: Tx, provider: str, lanes: Sequence[int], node: str, le
         if row:
             batch = Batch(*row)
             if batch.attempt == 1 and batch.open:
-                deltas: Counter[Cell] = Counter()
+                deltas: Deltas = Counter()
                 cell = Cell(batch.warning, batch.channel, batch.provider, batch.role, batch.town, Rank.PLANNED)
                 move_cell(deltas, cell, Rank.SENDING, batch.open)
                 await add_cells(tx, deltas)
@@ -106,7 +106,7 @@ async def finish_batch(tx: Tx, batch: int, due_at: int | None, note: str = "") -
     ).first()
     if row and stage is not Stage.READY:
         left = Batch(*row)
-        deltas: Counter[Cell] = Counter()
+        deltas: Deltas = Counter()
         cell = Cell(left.warning, left.channel, left.provider, left.role, left.town, Rank.SENDING)
         move_cell(deltas, cell, implied_rank(stage, left.attempt), left.open)
         await add_cells(tx, deltas)
@@ -142,7 +142,7 @@ async def lose_batches(tx: Tx, everything: bool = False) -> list[int]:
         {"s": int(Stage.LOST)} | ({} if everything else {"now": tx.now}),
     )
     batches = sorted((Batch(*row) for row in found), key=lambda batch: batch.id)
-    deltas: Counter[Cell] = Counter()
+    deltas: Deltas = Counter()
     people: dict[int, dict[int, int]] = defaultdict(dict)
     for batch in batches:
         cell = Cell(batch.warning, batch.channel, batch.provider, batch.role, batch.town, Rank.SENDING)

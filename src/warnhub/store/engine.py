@@ -16,7 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityE
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from warnhub.store.counts import Cell, Hop, write_counts
+from warnhub.store.counts import Deltas, Hop, write_counts
 from warnhub.store.tables import outbox
 from warnhub.store.turns import Turns
 
@@ -91,7 +91,7 @@ class Tx:
         self.conn = conn
         self.now = now
         self.topics: set[str] = set()
-        self.cells: Counter[Cell] = Counter()
+        self.cells: Deltas = Counter()
         self.hops: Counter[Hop] = Counter()
 
     async def publish(self, topic: str, key: str, data: dict[str, Any] | None = None, lane: int = 4) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from warnhub.store.counts import Cell, Hop
+from warnhub.store.counts import Cell, Deltas, Hop, Local
 from warnhub.store.engine import Tx
 from warnhub.store.losses import UNSAID
 from warnhub.store.rows import pack_rows, rows_table
@@ -84,10 +84,10 @@ async def read_deliveries(tx: Tx, keys: Iterable[tuple[int, int]]) -> dict[tuple
 
 def sort_moves(
     rows: dict[tuple[int, int], Any], moves: dict[tuple[int, int], Move], now: int
-) -> tuple[list[Move], Counter[Cell], Counter[int], Counter[Hop]]:
+) -> tuple[list[Move], Deltas, Counter[int], Counter[Hop]]:
     """The moves that raise a state, the counts they change, the batches that lose open rows, and their latencies."""
     changed: list[Move] = []
-    deltas: Counter[Cell] = Counter()
+    deltas: Deltas = Counter()
     closed: Counter[int] = Counter()
     hops: Counter[Hop] = Counter()
     for key, row in rows.items():
@@ -145,7 +145,7 @@ async def move_people(
     rows: dict[tuple[int, int], Any],
     moves: Sequence[Move],
     confirmed: Mapping[int, Iterable[int]],
-    deltas: Counter[Cell],
+    deltas: Deltas,
 ) -> None:
     """Bring each person's state to the best of their deliveries, and count it."""
     best: dict[int, dict[int, int]] = defaultdict(dict)
@@ -183,14 +183,14 @@ async def best_states(tx: Tx, warning: int, people: Iterable[int]) -> dict[int, 
     return best
 
 
-async def set_people(tx: Tx, warning: int, states: dict[int, int], lower: set[int], deltas: Counter[Cell]) -> None:
+async def set_people(tx: Tx, warning: int, states: dict[int, int], lower: set[int], deltas: Deltas) -> None:
     """Raise people to `states`; those in `lower` may also fall, since their only success was taken back."""
     # The warning is a column of the rows, not a constant: else SQLite walks the warning's whole audience for each row.
     source = rows_table(tx.conn.dialect.name == "sqlite", warning="int", recipient="int")
     lock = "" if tx.conn.dialect.name == "sqlite" else "ORDER BY t.recipient_id FOR UPDATE OF t"
     found = await tx.conn.execute(
         text(
-            "SELECT t.recipient_id, t.state, t.role, t.town_id "
+            "SELECT t.recipient_id, t.state, t.role, t.town_id, t.village_id "
             f"FROM {source} AS k JOIN target t ON t.warning_id = k.warning AND t.recipient_id = k.recipient {lock}"
         ),
         {"rows": pack_rows((warning, person) for person in states)},
@@ -201,6 +201,7 @@ async def set_people(tx: Tx, warning: int, states: dict[int, int], lower: set[in
         if state > row.state or (row.recipient_id in lower and state != row.state and row.state != Rank.CONFIRMED):
             changes.append((warning, row.recipient_id, state))
             move_cell(deltas, Cell(warning, PEOPLE, "", row.role, row.town_id, row.state), state)
+            move_cell(deltas, Local(warning, row.village_id, row.state), state)
     if not changes:
         return
     source = rows_table(tx.conn.dialect.name == "sqlite", warning="int", recipient="int", state="int")
@@ -223,7 +224,7 @@ async def stop_batches(tx: Tx, warning: int, stage: Stage) -> int:
         ),
         {"s": int(stage), "w": warning},
     )
-    deltas: Counter[Cell] = Counter()
+    deltas: Deltas = Counter()
     total = 0
     for row in found:
         cell = Cell(warning, row.channel, row.provider, row.role, row.town_id, implied_rank(Stage.READY, row.attempt))
@@ -247,15 +248,16 @@ async def stop_people(tx: Tx, warning: int, town: int, state: Rank) -> int:
     where = "WHERE warning_id = :w AND town_id = :t AND state <= :open"
     found = await tx.conn.execute(
         text(
-            "SELECT role, state, count(*) AS n "
-            f"FROM (SELECT role, state FROM target {where} {lock}) AS held GROUP BY role, state"
+            "SELECT role, state, village_id, count(*) AS n "
+            f"FROM (SELECT role, state, village_id FROM target {where} {lock}) AS held GROUP BY role, state, village_id"
         ),
         bind,
     )
-    deltas: Counter[Cell] = Counter()
+    deltas: Deltas = Counter()
     for row in found:
         move_cell(deltas, Cell(warning, PEOPLE, "", row.role, town, row.state), state, int(row.n))
+        move_cell(deltas, Local(warning, row.village_id, row.state), state, int(row.n))
     if deltas:
         await tx.run_long(text(f"UPDATE target SET state = :s {where}"), bind)
         await add_cells(tx, deltas)
-    return sum(n for n in deltas.values() if n > 0)
+    return sum(n for cell, n in deltas.items() if n > 0 and isinstance(cell, Cell))

@@ -220,6 +220,7 @@ target = Table(
     Column("town_id", Id, nullable=False),
     Column("role", Text, nullable=False),
     Column("state", SmallInteger, nullable=False),
+    Column("village_id", Id, nullable=False, server_default="0"),
     Index("ix_target_town_id", "warning_id", "town_id", "role"),
     sqlite_with_rowid=False,
 )
@@ -366,17 +367,6 @@ tally = Table(
     Column("role", Text, primary_key=True),
     Column("town_id", Id, primary_key=True),
     Column("state", SmallInteger, primary_key=True),
-    Column("n", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
-
-latency = Table(
-    "latency",
-    metadata,
-    Column("warning_id", Id, primary_key=True),
-    Column("channel", Text, primary_key=True),
-    Column("hop", Text, primary_key=True),
-    Column("bucket", Integer, primary_key=True),
     Column("n", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )

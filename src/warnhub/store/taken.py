@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from sqlalchemy import text
 
-from warnhub.store.counts import Cell, Hop
+from warnhub.store.counts import Cell, Deltas, Hop, Local
 from warnhub.store.engine import Tx
 from warnhub.store.states import OPEN, Rank, implied_rank
 from warnhub.store.tallies import PEOPLE, add_cells, add_hops, bucket_of, move_cell
@@ -24,7 +24,10 @@ SET = (
 )
 # An array, not a join: a table that was filled a second ago has no statistics, and a hash of it would be made for each batch.
 THEIRS = "WHERE warning_id = :w AND recipient_id = ANY({who}) AND state < :s"
-HOLD = "SELECT state, count(*) FROM (SELECT state FROM target {theirs} ORDER BY recipient_id FOR UPDATE) AS held GROUP BY state"
+HOLD = (
+    "SELECT state, village_id, count(*) FROM (SELECT state, village_id FROM target {theirs} ORDER BY recipient_id FOR UPDATE) "
+    "AS held GROUP BY state, village_id"
+)
 ALL = "SELECT recipient_id FROM delivery WHERE batch_id = :b AND state = :s"
 
 
@@ -54,9 +57,10 @@ async def take(tx: Tx, *parts: Part) -> int:
     count = sum([await raise_deliveries(tx, part) for part in parts])
     if count:
         await tx.conn.execute(text("UPDATE batch SET open = open - :n WHERE id = :b"), {"n": count, "b": parts[0].batch})
-        deltas: Counter[Cell] = Counter()
+        deltas: Deltas = Counter()
         move_cell(deltas, Cell(head.warning_id, head.channel, head.provider, head.role, head.town_id, before), TAKEN, count)
-        for state, n in await raise_people(tx, head.warning_id, parts):
+        for state, village, n in await raise_people(tx, head.warning_id, parts):
+            move_cell(deltas, Local(head.warning_id, village, state), TAKEN, n)
             move_cell(deltas, Cell(head.warning_id, PEOPLE, "", head.role, head.town_id, state), TAKEN, n)
         await add_cells(tx, deltas)
         if head.released_at:
@@ -110,8 +114,8 @@ def listed(tx: Tx, batch: int, people: Sequence[int], ids: Sequence[str | None])
     }
 
 
-async def raise_people(tx: Tx, warning: int, parts: Sequence[Part]) -> Sequence[tuple[int, int]]:
-    """Bring the people behind them to the same state at least; gives (state before, how many)."""
+async def raise_people(tx: Tx, warning: int, parts: Sequence[Part]) -> Sequence[tuple[int, int, int]]:
+    """Bring the people behind them to the same state at least; gives (state before, village, how many)."""
     bind: dict[str, Any] = {"w": warning, "s": int(TAKEN)}
     whole = any(part.people is None for part in parts)
     people = [person for part in parts for person in part.people or ()]
@@ -119,8 +123,8 @@ async def raise_people(tx: Tx, warning: int, parts: Sequence[Part]) -> Sequence[
         who = ALL if whole else "SELECT value FROM json_each(:people)"
         bind |= {"b": parts[0].batch} if whole else {"people": orjson.dumps(people).decode()}
         where = f"WHERE warning_id = :w AND recipient_id IN ({who}) AND state < :s"
-        counted = await tx.conn.execute(text(f"SELECT state, count(*) FROM target {where} GROUP BY state"), bind)
-        rows = [(int(state), int(n)) for state, n in counted]
+        query = f"SELECT state, village_id, count(*) FROM target {where} GROUP BY state, village_id"
+        rows = [(int(state), int(village), int(n)) for state, village, n in await tx.conn.execute(text(query), bind)]
         if rows:
             await tx.conn.execute(text(f"UPDATE target SET state = :s {where}"), bind)
         return rows
@@ -128,7 +132,7 @@ async def raise_people(tx: Tx, warning: int, parts: Sequence[Part]) -> Sequence[
     bind |= {"b": parts[0].batch} if whole else {"people": people}
     theirs = THEIRS.format(who=who)
     held = await tx.conn.execute(text(HOLD.format(theirs=theirs)), bind)
-    rows = [(int(state), int(n)) for state, n in held]
+    rows = [(int(state), int(village), int(n)) for state, village, n in held]
     if rows:
         await tx.conn.execute(text(f"UPDATE target SET state = :s {theirs}"), bind)
     return rows

@@ -1,17 +1,20 @@
 """Counts that change in the transaction that changes what they count. No page ever counts rows.
 
 A count is kept for (warning, channel, provider, role, township, state). The channel `""` counts people and devices, each in the
-best state that any of their deliveries has; the others count deliveries.
+best state that any of their deliveries has; the others count deliveries. People and devices are counted once more for (warning,
+village, state).
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from warnhub.store.counts import Cell, Hop
+from warnhub.store.counts import Cell, Deltas, Hop, Local
 from warnhub.store.engine import Tx
+from warnhub.store.rows import pack_rows, rows_table
 
 PEOPLE = ""
 
@@ -25,7 +28,7 @@ def bucket_of(seconds: float) -> int:
     return next((bound for bound in BUCKETS if seconds <= bound), ENDLESS)
 
 
-async def add_cells(tx: Tx, deltas: Counter[Cell]) -> None:
+async def add_cells(tx: Tx, deltas: Deltas) -> None:
     """Change the counts, at the end of the transaction."""
     tx.cells.update(deltas)
     if any(deltas.values()):
@@ -37,7 +40,7 @@ async def add_hops(tx: Tx, deltas: Counter[Hop]) -> None:
     tx.hops.update(deltas)
 
 
-def move_cell(deltas: Counter[Cell], cell: Cell, state: int, n: int = 1) -> None:
+def move_cell(deltas: Deltas, cell: Cell | Local, state: int, n: int = 1) -> None:
     """`n` leave `cell` for the same cell in `state`."""
     deltas[cell] -= n
     deltas[cell._replace(state=state)] += n
@@ -61,6 +64,19 @@ async def read_tally(conn: AsyncConnection, warning: int) -> list[Count]:
         text("SELECT channel, provider, role, town_id, state, n FROM tally WHERE warning_id = :w AND n <> 0"), {"w": warning}
     )
     return [Count(*row) for row in rows]
+
+
+async def read_villages(conn: AsyncConnection, warning: int, villages: Sequence[int]) -> list[Count]:
+    """The counts of people and devices of these villages; a village stands in `town`."""
+    source = rows_table(conn.dialect.name == "sqlite", warning="int", village="int")
+    rows = await conn.execute(
+        text(
+            f"SELECT y.village_id, y.state, y.n FROM {source} AS k CROSS JOIN village_tally y "
+            "WHERE y.warning_id = k.warning AND y.village_id = k.village AND y.n <> 0"
+        ),
+        {"rows": pack_rows((warning, village) for village in villages)},
+    )
+    return [Count(PEOPLE, "", "", int(village), int(state), int(n)) for village, state, n in rows]
 
 
 async def read_hops(conn: AsyncConnection, warning: int) -> list[tuple[str, str, int, int]]:
