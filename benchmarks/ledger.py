@@ -65,6 +65,11 @@ SELECT warning_id, channel, 'handed', 60, sum(n) FROM tally WHERE warning_id = :
 UNION ALL SELECT warning_id, channel, 'delivered', 120, sum(n) FROM tally
 WHERE warning_id = :w AND channel <> '' AND state >= 60 GROUP BY 1, 2
 """
+PACE = """
+INSERT INTO pace (warning_id, channel, step, n)
+SELECT b.warning_id, b.channel, d.handed_at / 5000, count(*) FROM batch b JOIN delivery d ON d.batch_id = b.id
+WHERE b.warning_id = :w AND d.handed_at IS NOT NULL GROUP BY 1, 2, 3
+"""
 ASKED = "('gridworker', 'village_head', 'township_duty', 'county_duty', 'leader')"
 TASKS = f"""
 INSERT INTO task (warning_id, recipient_id, kind, role, town_id, area_id, state, rung, due_at, done_at, choice, evidence)
@@ -125,7 +130,7 @@ async def fill_ledger(store: Store, deliveries: int, policy: int, agency: str, c
         await run(tx, TASKS, bind)
         await run(tx, ACKS, bind)
         await run(tx, f"UPDATE target SET state = 80 WHERE warning_id = :w AND role IN {ASKED} AND recipient_id % 10 < 7", bind)
-        for statement in (TALLIES, PEOPLE, VILLAGES, LATENCIES):
+        for statement in (TALLIES, PEOPLE, VILLAGES, LATENCIES, PACE):
             await run(tx, statement, bind)
     return made.uid, made.id, count
 

@@ -48,12 +48,14 @@ async def book(conn: AsyncConnection, batch: Batch) -> dict[str, Any]:
     )
     query = "SELECT village_id, state, n FROM village_tally WHERE warning_id = :w AND n <> 0"
     villages = await conn.execute(text(query), {"w": batch.warning})
+    pace = await conn.execute(text("SELECT channel, step, n FROM pace WHERE warning_id = :w"), {"w": batch.warning})
     return {
         "rows": [tuple(row) for row in rows],
         "head": [tuple(row) for row in head],
         "people": [tuple(row) for row in people],
         "counts": {count for count in await read_tally(conn, batch.warning) if count.n},
         "villages": {tuple(row) for row in villages},
+        "pace": {tuple(row) for row in pace},
         "hops": sorted(await read_hops(conn, batch.warning)),
     }
 
@@ -82,6 +84,7 @@ async def test_the_same_as_row_by_row(county: County, warning: Warning, whole: b
                 books.append(await book(tx.conn, batch))
                 raise Undone
     assert books[0] == books[1]
+    assert sum(n for _, _, n in books[0]["pace"]) == len(told)
     assert [row[4] for row in books[1]["rows"]][:2] == ["early", "BIZ"]
     assert books[1]["head"] == [(len(people) - len(told), 1)]
 

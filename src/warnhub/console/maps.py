@@ -22,6 +22,8 @@ FINE = 0.6
 
 KEPT_FOR = 300.0
 MOST_SPEAKERS = 240
+BELOW = {6: ("a.town_id", "1 = 1"), 9: ("a.village_id", "a.town_id = :p"), 12: ("a.id", "a.village_id = :p")}
+"""Level of a place → what its parts are told apart by, and which areas lie in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,8 @@ class Ground:
 
     at: float
     rows: list[tuple[int, str, str, shapely.Geometry | None]] = field(default_factory=list)
+    drawn: dict[int, tuple[str, float, float]] = field(default_factory=dict)
+    """Each outline as a path, with the spot for its name: the frame is that of the ground, and so are they."""
 
 
 class Atlas:
@@ -181,7 +185,7 @@ class Atlas:
         if not known:
             return None
         frame = Frame.around(tuple(float(edge) for edge in shapely.total_bounds(known)))
-        scores = await read_scores(conn, warning, self.places) if warning else {}
+        scores = await read_scores(conn, warning, centre, self.places.levels.get(centre, 6)) if warning else {}
         home = self.places.select(alert.areas if alert else [])
         held = home.home | home.above
         speakers = await self.speakers(conn, frame, centre, warning) if warning and detail else []
@@ -190,7 +194,7 @@ class Atlas:
             self.places.names.get(centre, ""),
             WIDTH,
             frame.height,
-            [self.shape(frame, row, held, scores) for row in ground.rows],
+            [self.shape(frame, row, held, scores, ground.drawn) for row in ground.rows],
             [frame.draw(shape) for shape in (outlines(alert) if alert else [])],
             speakers,
             self.trail(centre),
@@ -204,14 +208,14 @@ class Atlas:
         row: tuple[int, str, str, shapely.Geometry | None],
         held: set[int],
         scores: dict[int, Score],
+        drawn: dict[int, tuple[str, float, float]],
     ) -> Shape:
-        """One place, drawn."""
+        """One place, drawn once for everybody."""
         number, code, name, outline = row
-        x, y = (0.0, 0.0)
-        if outline is not None:
+        if outline is not None and number not in drawn:
             spot = shapely.point_on_surface(outline)
-            x, y = frame.place(spot.x, spot.y)
-        path = frame.draw(outline) if outline is not None else ""
+            drawn[number] = frame.draw(outline), *frame.place(spot.x, spot.y)
+        path, x, y = drawn.get(number, ("", 0.0, 0.0))
         score = scores.get(number, Score())
         return Shape(number, code, name, path, x, y, number in held, score, self.places.levels.get(number, 15) < 15)
 
@@ -292,22 +296,16 @@ def outlines(alert: Alert) -> list[shapely.Geometry]:
     return found
 
 
-async def read_scores(conn: AsyncConnection, warning: int, places: Places) -> dict[int, Score]:
-    """Who must confirm and who has, by place, each counted in every place around their own."""
+async def read_scores(conn: AsyncConnection, warning: int, place: int, level: int) -> dict[int, Score]:
+    """Who must confirm and who has, in each place right below one; the database adds them up."""
+    column, where = BELOW.get(level, BELOW[6])
     rows = await conn.execute(
         text(
-            "SELECT area_id, count(*) AS n, sum(CASE WHEN state IN ('done', 'covered') THEN 1 ELSE 0 END) AS done, "
-            "sum(CASE WHEN state = 'late' THEN 1 ELSE 0 END) AS late FROM task "
-            "WHERE warning_id = :w AND kind = 'confirm' GROUP BY area_id"
+            f"SELECT {column} AS place, count(*) AS n, "
+            "sum(CASE WHEN k.state IN ('done', 'covered') THEN 1 ELSE 0 END) AS done, "
+            "sum(CASE WHEN k.state = 'late' THEN 1 ELSE 0 END) AS late FROM task k JOIN area a ON a.id = k.area_id "
+            f"WHERE k.warning_id = :w AND k.kind = 'confirm' AND {where} GROUP BY {column}"
         ),
-        {"w": warning},
+        {"w": warning} | ({"p": place} if ":p" in where else {}),
     )
-    sums: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for row in rows:
-        place: int | None = int(row.area_id)
-        while place is not None:
-            for n, part in enumerate((row.n, row.done, row.late)):
-                sums[place][n] += int(part)
-            parent = places.parents.get(place)
-            place = int(parent) if parent is not None else None
-    return {place: Score(*parts) for place, parts in sums.items()}
+    return {int(row.place): Score(int(row.n), int(row.done), int(row.late)) for row in rows}

@@ -1,6 +1,5 @@
 """How fast a warning leaves: how long what remains will take, and messages over time by channel."""
 
-import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.channels import Provider
 from warnhub.monitor.summary import Summary
-from warnhub.store.engine import run_beside
-
-SAMPLE = 30_000
-"""Deliveries read for one picture: beyond that every n-th batch stands for the others, and the page says so."""
+from warnhub.store.counts import STEP
 
 BARS = 48
-STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 86_400)
+STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 86_400)
 
 
 def seconds_left(summary: Summary, providers: Mapping[str, Provider]) -> float | None:
@@ -37,32 +33,21 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Messages over time. `step` in seconds; `every`: 1 if all were counted, n if every n-th batch was; `peak`: the most in a
-    step."""
+    """Messages over time. `step` in seconds; `peak`: the most in a step."""
 
     step: int
-    every: int
     peak: int
     bars: list[Bar]
     channels: list[str]
 
 
-async def read_pace(conn: AsyncConnection, warning: int, start: int, planned: int) -> Pace | None:
-    """The picture; None while nothing was handed over. `start`: when it was released."""
-    every = max(1, -(-planned // SAMPLE))
-    if every > 1:
-        batches = int(await conn.scalar(text("SELECT count(*) FROM batch WHERE warning_id = :w"), {"w": warning}) or 1)
-        every = max(1, min(every, batches // 40 or 1))
-    query = (
-        "SELECT b.channel, (d.handed_at - :start) / 1000 AS second, count(*) AS n FROM batch b "
-        "JOIN delivery d ON d.batch_id = b.id WHERE b.warning_id = :w AND b.id % :every = 0 AND d.handed_at >= :start "
-        "GROUP BY b.channel, (d.handed_at - :start) / 1000"
-    )
-    rows = (await run_beside(conn, text(query), {"w": warning, "start": start, "every": every})).all()
-    return make_pace([(row.channel, int(row.second), int(row.n) * every) for row in rows], start, every)
+async def read_pace(conn: AsyncConnection, warning: int, start: int) -> Pace | None:
+    """The picture, from what was counted as it left; None while nothing was handed over. `start`: when it was released."""
+    rows = await conn.execute(text("SELECT channel, step, n FROM pace WHERE warning_id = :w"), {"w": warning})
+    return make_pace([(row.channel, max(0, int(row.step) * STEP - start) // 1000, int(row.n)) for row in rows], start)
 
 
-def make_pace(counts: list[tuple[str, int, int]], start: int, every: int = 1) -> Pace | None:
+def make_pace(counts: list[tuple[str, int, int]], start: int) -> Pace | None:
     """(channel, second, count) as bars of equal length that fit the picture."""
     if not counts:
         return None
@@ -86,25 +71,4 @@ def make_pace(counts: list[tuple[str, int, int]], start: int, every: int = 1) ->
             if n:
                 parts.append((channel, n, top, height))
         bars.append(Bar(start + place * step * 1_000, parts))
-    return Pace(step, every, peak, bars, channels)
-
-
-class Paces:
-    """Pictures of warnings, each kept for a few seconds: fifty who look cost as much as one."""
-
-    def __init__(self, fresh: float = 5.0) -> None:
-        self.fresh = fresh
-        self.kept: dict[int, tuple[float, Pace | None]] = {}
-
-    async def look(self, conn: AsyncConnection, warning: int, start: int | None, planned: int) -> Pace | None:
-        """The picture, at most `fresh` seconds old, and a hundred times as old as it took to make."""
-        known = self.kept.get(warning)
-        if start is None:
-            return None
-        if known is None or time.monotonic() > known[0]:
-            began = time.monotonic()
-            made = await read_pace(conn, warning, start, planned)
-            took = time.monotonic() - began
-            self.kept = {key: one for key, one in self.kept.items() if time.monotonic() < one[0] + 600}
-            self.kept[warning] = time.monotonic() + max(self.fresh, took * 100), made
-        return self.kept[warning][1]
+    return Pace(step, peak, bars, channels)

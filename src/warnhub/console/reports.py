@@ -10,6 +10,7 @@ from warnhub.console import figures, tables
 from warnhub.console.charts import draw_curve, draw_months
 from warnhub.console.details import area_words, find_frame
 from warnhub.console.exports import MEDIA, write_out
+from warnhub.console.pace import read_pace
 from warnhub.console.scene import Scene
 from warnhub.console.visit import Visit
 from warnhub.monitor.report import COLUMNS, Report, quarter_of, seal_digest
@@ -110,7 +111,7 @@ async def show_warning_report(visit: Visit) -> Response:
     scene = await find_scene(visit)
     report = await make_warning(visit, scene)
     async with visit.hub.store.read() as conn:
-        pace = await visit.console.paces.look(conn, scene.warning.id, scene.warning.released_at, scene.summary.planned)
+        pace = await read_pace(conn, scene.warning.id, scene.warning.released_at or 0)
         seconds = await confirm_seconds(conn, scene.warning.id)
     curve = draw_curve(seconds, scene.summary.tasks.total)
     return report_page(visit, report, scene=scene, pace=pace, curve=curve, months=[])

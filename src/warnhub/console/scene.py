@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from warnhub.alert import Alert
 from warnhub.console.hub import Hub
 from warnhub.console.maps import Atlas, Sheet
-from warnhub.console.pace import Pace, Paces, seconds_left
+from warnhub.console.pace import Pace, read_pace, seconds_left
 from warnhub.console.strings import has_words
 from warnhub.console.timeline import Line, read_timeline
 from warnhub.monitor.summary import Funnel, Part, Summary
@@ -107,12 +107,10 @@ class Frame:
 
 
 class Drawer(Protocol):
-    """What maps and paces are drawn with."""
+    """What maps are drawn with."""
 
     @property
     def atlas(self) -> Atlas: ...
-    @property
-    def paces(self) -> Paces: ...
 
 
 class Scenes:
@@ -148,7 +146,7 @@ class Scenes:
         if place not in frame.sheets:
             async with self.hub.store.read() as conn:
                 frame.sheets[place] = await console.atlas.draw(conn, scene.alert, place, scene.warning.id)
-                frame.pace = await console.paces.look(conn, scene.warning.id, scene.warning.released_at, scene.summary.planned)
+                frame.pace = await read_pace(conn, scene.warning.id, scene.warning.released_at or 0)
         return {"sheet": frame.sheets[place], "pace": frame.pace}
 
     async def read(self, uid: str, fresh: float) -> Scene | None:

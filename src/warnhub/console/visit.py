@@ -23,7 +23,6 @@ from warnhub.console.maps import Atlas
 from warnhub.console.masks import mask, unmask
 from warnhub.console.menu import Item, current_item, menu_of
 from warnhub.console.origin import origin_of
-from warnhub.console.pace import Paces
 from warnhub.console.posts import MULTIPART, TooLarge, read_parts
 from warnhub.console.scene import Scenes
 from warnhub.console.shapes import NUMERALS, SHAPES
@@ -74,9 +73,9 @@ class Console:
         self.boards = Boards(hub)
         self.scenes = Scenes(hub)
         self.atlas = Atlas(hub.places)
-        self.paces = Paces()
         self.env = Environment(
             loader=PackageLoader("warnhub.console"),
+            auto_reload=False,
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

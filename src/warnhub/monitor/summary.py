@@ -142,7 +142,7 @@ async def read_summary(
         channels=split_by(deliveries, "channel", {}),
         providers=split_by(deliveries, "provider", {}),
         roles=split_by(people, "role", {}),
-        towns=split_by(people, "town", {str(place): name for place, name in names.items()}),
+        towns=split_by(people, "town", {str(town): names[town] for town in {count.town for count in people} & names.keys()}),
         tasks=await read_tasks(conn, warning.id, now),
         silent_villages=await count_silent(conn, warning.id),
         latency=latency,

@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warnhub.store.tables import Id, metadata
 
+STEP = 5_000
+
 latency = Table(
     "latency",
     metadata,
@@ -26,6 +28,17 @@ village_tally = Table(
     Column("warning_id", Id, primary_key=True),
     Column("village_id", Id, primary_key=True),
     Column("state", SmallInteger, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+
+pace = Table(
+    "pace",
+    metadata,
+    Column("warning_id", Id, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("step", Id, primary_key=True),
     Column("n", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -53,6 +66,14 @@ class Local(NamedTuple):
 Deltas = Counter[Cell | Local]
 
 
+class Beat(NamedTuple):
+    """Messages handed over within one step of `STEP` milliseconds, counted from 1970."""
+
+    warning: int
+    channel: str
+    step: int
+
+
 class Hop(NamedTuple):
     """One bucket of a latency histogram: seconds, by hop (`handed`, `delivered`, `confirmed`)."""
 
@@ -70,14 +91,18 @@ ADD_LOCAL = text(
     "INSERT INTO village_tally (warning_id, village_id, state, n) VALUES (:w, :v, :s, :n) "
     "ON CONFLICT (warning_id, village_id, state) DO UPDATE SET n = village_tally.n + excluded.n"
 )
+ADD_BEAT = text(
+    "INSERT INTO pace (warning_id, channel, step, n) VALUES (:w, :c, :s, :n) "
+    "ON CONFLICT (warning_id, channel, step) DO UPDATE SET n = pace.n + excluded.n"
+)
 ADD_HOP = text(
     "INSERT INTO latency (warning_id, channel, hop, bucket, n) VALUES (:w, :c, :h, :b, :n) "
     "ON CONFLICT (warning_id, channel, hop, bucket) DO UPDATE SET n = latency.n + excluded.n"
 )
 
 
-async def write_counts(conn: AsyncConnection, cells: Deltas, hops: Counter[Hop]) -> None:
-    """Add both to what is kept; in key order, so that two transactions never wait for each other in a ring."""
+async def write_counts(conn: AsyncConnection, cells: Deltas, hops: Counter[Hop], beats: Counter[Beat]) -> None:
+    """Add all of it to what is kept; in key order, so that two transactions never wait for each other in a ring."""
     changes: list[dict[str, Any]] = [
         {"w": cell.warning, "c": cell.channel, "p": cell.provider, "r": cell.role, "t": cell.town, "s": cell.state, "n": n}
         for cell, n in sorted((cell, n) for cell, n in cells.items() if isinstance(cell, Cell))
@@ -97,3 +122,8 @@ async def write_counts(conn: AsyncConnection, cells: Deltas, hops: Counter[Hop])
     ]
     if more:
         await conn.execute(ADD_HOP, more)
+    steps: list[dict[str, Any]] = [
+        {"w": beat.warning, "c": beat.channel, "s": beat.step, "n": n} for beat, n in sorted(beats.items())
+    ]
+    if steps:
+        await conn.execute(ADD_BEAT, steps)

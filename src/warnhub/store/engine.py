@@ -16,7 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityE
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from warnhub.store.counts import Deltas, Hop, write_counts
+from warnhub.store.counts import Beat, Deltas, Hop, write_counts
 from warnhub.store.tables import outbox
 from warnhub.store.turns import Turns
 
@@ -85,7 +85,7 @@ class Rows:
 
 class Tx:
     """One transaction. `now` is the database's clock at its start, in milliseconds; `topics` are told after the commit,
-    `cells` and `hops` counted with it (`tallies`)."""
+    `cells`, `hops` and `beats` counted with it (`tallies`)."""
 
     def __init__(self, conn: AsyncConnection, now: int) -> None:
         self.conn = conn
@@ -93,6 +93,7 @@ class Tx:
         self.topics: set[str] = set()
         self.cells: Deltas = Counter()
         self.hops: Counter[Hop] = Counter()
+        self.beats: Counter[Beat] = Counter()
 
     async def publish(self, topic: str, key: str, data: dict[str, Any] | None = None, lane: int = 4) -> None:
         """Write what must follow this commit, in this commit. `lane`: 1 (red) to 4 (blue), as the alert's level."""
@@ -103,7 +104,8 @@ class Tx:
         """Write what was counted; the commit does."""
         cells, self.cells = self.cells, Counter()
         hops, self.hops = self.hops, Counter()
-        await write_counts(self.conn, cells, hops)
+        beats, self.beats = self.beats, Counter()
+        await write_counts(self.conn, cells, hops, beats)
 
     async def run_long(self, statement: Any, parameters: dict[str, Any]) -> CursorResult[Any]:
         """A statement over many rows."""

@@ -19,7 +19,7 @@ from warnhub.store.engine import Tx
 from warnhub.store.losses import UNSAID
 from warnhub.store.rows import pack_rows, rows_table
 from warnhub.store.states import OPEN, Rank, Stage, effective_rank, implied_rank, person_rank
-from warnhub.store.tallies import PEOPLE, add_cells, add_hops, bucket_of, move_cell
+from warnhub.store.tallies import PEOPLE, add_beats, add_cells, add_hops, bucket_of, move_cell
 
 HOLD = 1 << 40
 HOPS = {Rank.ACCEPTED: "handed", Rank.DELIVERED: "delivered", Rank.CONFIRMED: "confirmed"}
@@ -63,6 +63,9 @@ async def advance(tx: Tx, moves: Iterable[Move], confirmed: Mapping[int, Iterabl
         await move_people(tx, rows, changed, confirmed or {}, deltas)
         await add_cells(tx, deltas)
         await add_hops(tx, hops)
+    for row in (rows[move.batch, move.recipient] for move in changed if move.state >= Rank.ACCEPTED):
+        if row.handed_at is None:
+            await add_beats(tx, row.warning_id, row.channel, 1)
     return len(changed)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from warnhub.store.counts import Cell, Deltas, Hop, Local
 from warnhub.store.engine import Tx
 from warnhub.store.states import OPEN, Rank, implied_rank
-from warnhub.store.tallies import PEOPLE, add_cells, add_hops, bucket_of, move_cell
+from warnhub.store.tallies import PEOPLE, add_beats, add_cells, add_hops, bucket_of, move_cell
 
 TAKEN = Rank.ACCEPTED
 SET = (
@@ -63,6 +63,7 @@ async def take(tx: Tx, *parts: Part) -> int:
             move_cell(deltas, Local(head.warning_id, village, state), TAKEN, n)
             move_cell(deltas, Cell(head.warning_id, PEOPLE, "", head.role, head.town_id, state), TAKEN, n)
         await add_cells(tx, deltas)
+        await add_beats(tx, head.warning_id, head.channel, count)
         if head.released_at:
             hop = Hop(head.warning_id, head.channel, "handed", bucket_of((tx.now - head.released_at) / 1000))
             await add_hops(tx, Counter({hop: count}))

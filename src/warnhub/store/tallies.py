@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from warnhub.store.counts import Cell, Deltas, Hop, Local
+from warnhub.store.counts import STEP, Beat, Cell, Deltas, Hop, Local
 from warnhub.store.engine import Tx
 from warnhub.store.rows import pack_rows, rows_table
 
@@ -38,6 +38,11 @@ async def add_cells(tx: Tx, deltas: Deltas) -> None:
 async def add_hops(tx: Tx, deltas: Counter[Hop]) -> None:
     """Change the latency histograms, at the end of the transaction."""
     tx.hops.update(deltas)
+
+
+async def add_beats(tx: Tx, warning: int, channel: str, n: int) -> None:
+    """Count messages handed over now, at the end of the transaction."""
+    tx.beats[Beat(warning, channel, tx.now // STEP)] += n
 
 
 def move_cell(deltas: Deltas, cell: Cell | Local, state: int, n: int = 1) -> None:
