@@ -1,6 +1,6 @@
 """Pictures of every page of the console from the demonstration county in the middle of a red warning: build/screenshots/.
 
-python tests/e2e/pictures.py [names…] [--lang zh] [--width 360] [--dark]
+python tests/e2e/pictures.py [names…] [--lang zh] [--width 360] [--dark] [--paper]
 """
 
 import argparse
@@ -54,6 +54,10 @@ async def shoot_stop(page: Page, stop: Stop, given: dict[str, str], asked: argpa
             path = stop.at(given)
             await page.goto(f"{path}{'&' if '?' in path else '?'}lang={lang}")
             await page.wait_for_timeout(150)
+            if asked.paper:
+                await page.pdf(path=PICTURES / f"{stop.name}-{lang}.pdf", prefer_css_page_size=True)
+                count += 1
+                break
             await page.screenshot(
                 path=PICTURES / f"{stop.name}-{lang}-{width}{'-dark' if asked.dark else ''}.png", full_page=True
             )
@@ -92,6 +96,7 @@ def main() -> int:
     parser.add_argument("--lang", action="append", choices=LANGUAGES)
     parser.add_argument("--width", action="append", type=int)
     parser.add_argument("--dark", action="store_true")
+    parser.add_argument("--paper", action="store_true", help="as they are printed: a PDF of each")
     asked = parser.parse_args()
     if shutil.which("chromium") is None:
         print("没有 Chromium / there is no Chromium here: make setup")

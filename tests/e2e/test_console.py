@@ -81,6 +81,39 @@ async def test_in_the_dark_and_on_paper(browse: Opener, warnings: dict[str, str]
     await page.emulate_media(media="print", color_scheme="light")
     await page.goto(f"/console/warnings/{warnings['living']}")
     await picture(page, f"print-living-{width}")
+    assert "红色" in await page.locator(".band").inner_text()
+
+
+PRINTED = (
+    "/warnings/{living}",
+    "/reports/warnings/{living}",
+    "/reports/quarters/2026Q2",
+    "/warnings/{living}?village={village}",
+    "/audit",
+)
+
+
+async def test_on_paper_is_what_was_asked_for_and_no_desk(browse: Opener, hub: Hub, warnings: dict[str, str]) -> None:
+    """A4 less its margins is as narrow as a telephone and laid out like the desk all the same: tables stay tables, their heads
+    on each page and no row in two; of what is for the hand nothing is left."""
+    page = await browse(696)
+    await enter(page)
+    async with hub.store.read() as conn:
+        village = await conn.scalar(
+            text("SELECT min(a.village_id) FROM task k JOIN area a ON a.id = k.area_id WHERE a.level >= 12")
+        )
+    await page.emulate_media(media="print", color_scheme="dark")
+    for path in PRINTED:
+        await page.goto("/console" + path.format(**warnings, village=village))
+        assert await fits(page), path
+        assert await page.locator("nav, header.top, form, button, a.button, dialog").locator("visible=true").count() == 0, path
+        heads = await page.locator("table thead").evaluate_all("all => all.map(one => getComputedStyle(one).display)")
+        rows = await page.locator("table tbody tr").evaluate_all("all => all.map(one => getComputedStyle(one).breakInside)")
+        assert heads, path
+        assert set(heads) == {"table-header-group"}, path
+        assert set(rows) == {"avoid"}, path
+        assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert (await page.pdf(prefer_css_page_size=True)).startswith(b"%PDF")
 
 
 async def test_the_page_lives(browse: Opener, hub: Hub, warnings: dict[str, str]) -> None:
