@@ -8,11 +8,16 @@ from starlette.responses import Response
 
 from warnhub.console.details import number as read_number
 from warnhub.console.sheets import Act, Cell, Sheet, Table, show
-from warnhub.console.strings import say
+from warnhub.console.strings import has_words, say
 from warnhub.console.visit import Visit
 from warnhub.store.audits import verify_audit
 
 PAGE = 60
+
+
+def deed_words(action: str, lang: str) -> str:
+    """What was done, in words; the code of what an older version did and this one does not."""
+    return say(f"deed.{action}", lang) if has_words(f"deed.{action}") else action
 
 
 async def show_audit(visit: Visit, verdict: str = "", whole: bool = True) -> Response:
@@ -43,7 +48,7 @@ async def show_audit(visit: Visit, verdict: str = "", whole: bool = True) -> Res
         [
             Cell(visit.when(one.at, True)),
             Cell(one.actor.partition(":")[2] or one.actor, one.actor.partition(":")[0]),
-            Cell(one.action),
+            Cell(deed_words(one.action, lang), one.action),
             Cell(one.subject, href=f"/warnings/{one.subject}" if one.subject.startswith("wa_") else ""),
             Cell(readable(one.data)),
         ]

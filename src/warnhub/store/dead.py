@@ -70,7 +70,8 @@ async def replay_dead(tx: Tx, number: int, actor: str) -> str | None:
     )
     if not taken.rowcount:
         return f"dead letter {number} was replayed before"
-    await add_audit(tx, actor, "dead_letter.replay", str(number), {"topic": letter.topic, "key": letter.key})
+    said = {"topic": letter.topic, "key": letter.key, "before": "dead", "after": "replayed"}
+    await add_audit(tx, actor, "dead_letter.replay", str(number), said)
     await tx.publish(letter.topic, letter.key, data, letter.lane)
     return None
 

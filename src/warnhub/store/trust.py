@@ -59,9 +59,16 @@ async def pin_certificate(tx: Tx, actor: str, agency: str, pem: str) -> str:
         gates.certificate.c.agency_id == agency, gates.certificate.c.fingerprint == name
     )
     if (await tx.conn.execute(known)).first() is None:
+        before = await pinned(tx, agency)
         await tx.conn.execute(insert(gates.certificate).values(**values))
-        await add_audit(tx, actor, "agency.pin", agency, {"fingerprint": name})
+        await add_audit(tx, actor, "agency.pin", agency, {"fingerprint": name, "before": before, "after": [*before, name]})
     return name
+
+
+async def pinned(tx: Tx, agency: str) -> list[str]:
+    """The fingerprints of an agency's certificates, in the order they were pinned."""
+    names = select(gates.certificate.c.fingerprint).where(gates.certificate.c.agency_id == agency)
+    return [str(row.fingerprint) for row in await tx.conn.execute(names.order_by(gates.certificate.c.id))]
 
 
 async def unpin_certificate(tx: Tx, actor: str, agency: str, prefix: str) -> int:
@@ -71,8 +78,10 @@ async def unpin_certificate(tx: Tx, actor: str, agency: str, prefix: str) -> int
     )
     gone = [row for row in rows if prefix and str(row.fingerprint).startswith(prefix.lower())]
     for row in gone:
+        before = await pinned(tx, agency)
         await tx.conn.execute(delete(gates.certificate).where(gates.certificate.c.id == row.id))
-        await add_audit(tx, actor, "agency.unpin", agency, {"fingerprint": row.fingerprint})
+        said = {"fingerprint": row.fingerprint, "before": before, "after": await pinned(tx, agency)}
+        await add_audit(tx, actor, "agency.unpin", agency, said)
     return len(gone)
 
 

@@ -151,18 +151,26 @@ async def make_token(tx: Tx, actor: str, name: str) -> str | None:
         return None
     token = f"whu_{secrets.token_urlsafe(32)}"
     where = tables.user.c.name == name
+    before = await has_token(tx, name)
     await tx.conn.execute(update(tables.user).where(where).values(token=hash_key(token)))
-    await add_audit(tx, actor, "user.token", name)
+    await add_audit(tx, actor, "user.token", name, {"before": before, "after": "new"})
     return token
 
 
 async def drop_token(tx: Tx, actor: str, name: str) -> bool:
     """The API token stops. False if there is no such account."""
     where = tables.user.c.name == name
+    before = await has_token(tx, name)
     result = await tx.conn.execute(update(tables.user).where(where).values(token=None))
     if result.rowcount:
-        await add_audit(tx, actor, "user.token.drop", name)
+        await add_audit(tx, actor, "user.token.drop", name, {"before": before, "after": "none"})
     return bool(result.rowcount)
+
+
+async def has_token(tx: Tx, name: str) -> str:
+    """`old` if an account has an API token, else `none`: as the audit says it, since a token is never shown again."""
+    query = select(tables.user.c.name).where(tables.user.c.name == name, tables.user.c.token.is_not(None))
+    return "old" if await tx.conn.scalar(query) is not None else "none"
 
 
 async def change(tx: Tx, actor: str, action: str, name: str, values: dict[str, Any], **said: Any) -> bool:
