@@ -174,6 +174,7 @@ recipient = Table(
     Column("gone_at", Time),
     Column("updated_at", Time, nullable=False),
     Index("ix_recipient_area_id", "area_id", "role"),
+    Index("ix_recipient_name", "role", "name", postgresql_ops={"name": "text_pattern_ops"}),
 )
 
 address = Table(
@@ -190,6 +191,7 @@ address = Table(
     Column("updated_at", Time, nullable=False),
     UniqueConstraint("recipient_id", "channel"),
     Index("ix_address_blind", "blind"),
+    Index("ix_address_tail", "tail", "channel"),
 )
 
 policy = Table(
