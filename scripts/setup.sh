@@ -116,7 +116,9 @@ sync_venv() {
         $VENV/bin/python -m pip install --quiet --disable-pip-version-check uv || fail "uv could not be installed" "$NO_NETWORK"
     fi
     say "uv sync --frozen ${groups[*]} … (the first time it downloads some hundred MB)"
-    UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$VENV $VENV/bin/uv sync --quiet --frozen --inexact --python $VENV/bin/python "${groups[@]}" ||
+    # What is not compiled now is compiled by every process again, where Python may not write: seconds, and 100 MB, each time.
+    UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$VENV \
+        $VENV/bin/uv sync --quiet --frozen --inexact --python $VENV/bin/python "${groups[@]}" ||
         fail "the locked packages could not be installed" "$NO_NETWORK"
 }
 
@@ -241,6 +243,7 @@ if ! { [ -x $VENV/bin/python ] && synced "${serves[@]}"; }; then
     sync_venv "${groups[@]}"
     echo "$DIGEST" >"$VENV/.warnhub-$LEVEL"
 fi
+$VENV/bin/python -m compileall -q src adapters
 if [ "$LEVEL" = figures ] || [ "$LEVEL" = peers ]; then
     need_nginx
     need_postgresql

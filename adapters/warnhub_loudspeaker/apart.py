@@ -19,7 +19,7 @@ import numpy as np
 
 from warnhub_loudspeaker.voice import Audio, Voice, VoiceError, VoiceSettings, engine_of, load_voice
 
-IDLE = 30.0
+IDLE = 10.0
 NICE = 5
 
 

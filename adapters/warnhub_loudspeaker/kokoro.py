@@ -9,9 +9,13 @@ import ctypes
 import hashlib
 import io
 import json
-import logging
+import math
+import re
+import subprocess
+import sys
 import tempfile
 import threading
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -25,7 +29,16 @@ RATE = 24_000
 BEST = "jm_kumo"
 PARTS = 4
 MOST_TOKENS = 508  # the model's 510, less the two that frame a text
-PAUSE = 0.4
+LONGEST = 64
+"""Phonemes said at once, some sixteen characters: each takes 1.6 MB while they are said, beside the model's 150."""
+
+SENTENCE_PAUSE, CLAUSE_PAUSE, WORD_PAUSE = 0.4, 0.25, 0.02
+"""Seconds of silence after what is said at once."""
+
+ENDS = ".!?;"
+CLAUSE = re.compile(r"[^,:.!?;]*[,:.!?;]*\s*")
+PATIENCE = 60.0
+SHRINK = "memory.enable_memory_arena_shrinkage"
 
 
 class Model:
@@ -37,7 +50,6 @@ class Model:
         options.intra_op_num_threads = threads
         # A thread that waits would spin, and take a third of the processor from those who send.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self.phonemes = chinese()
         # From a file it takes 100 MB less than from memory.
         with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
             digest = hashlib.sha256()
@@ -49,13 +61,15 @@ class Model:
             if digest.hexdigest() != (data / "model.sha256").read_text().strip():
                 raise VoiceError("the parts of Kokoro's model do not make the whole: install its packages again")
             self.session = onnxruntime.InferenceSession(file.name, options, providers=["CPUExecutionProvider"])
+        self.options = onnxruntime.RunOptions()
+        self.options.add_run_config_entry(SHRINK, "cpu:0")
         give_back()
         self.speakers: Any = np.load(io.BytesIO((data / "voices_ja.npz").read_bytes()))
         self.alphabet: dict[str, int] = json.loads((data / "vocab.json").read_text())["vocab"]
 
-    def say(self, text: str, speaker: str, speed: float) -> Samples:
-        """One sentence, 24 kHz, −1..1."""
-        tokens = [self.alphabet[sign] for sign in self.phonemes(text)[0] if sign in self.alphabet][:MOST_TOKENS]
+    def say(self, phonemes: str, speaker: str, speed: float) -> Samples:
+        """One portion, 24 kHz, −1..1."""
+        tokens = [self.alphabet[sign] for sign in phonemes if sign in self.alphabet][:MOST_TOKENS]
         if not tokens:
             return np.zeros(0, np.float32)
         styles = self.speakers[speaker]
@@ -64,28 +78,55 @@ class Model:
             "style": styles[min(len(tokens), len(styles)) - 1].reshape(1, -1).astype(np.float32),
             "speed": np.array([speed], np.float32),
         }
-        return trimmed(np.asarray(self.session.run(None, given)[0], np.float32).ravel(), RATE)
+        sound = np.asarray(self.session.run(None, given, self.options)[0], np.float32).ravel()
+        give_back()
+        return trimmed(sound, RATE)
 
 
-def chinese() -> Any:
-    """misaki's phonemes for Chinese. Its word list is read here, not on import: it takes a second."""
-    import jieba
-    from misaki.zh import ZHG2P
+def spelled(texts: Sequence[str]) -> list[str]:
+    """The phonemes of each text, by a process that ends (`warnhub_loudspeaker.phonemes`). Raises `VoiceError`."""
+    command = [sys.executable, "-m", "warnhub_loudspeaker.phonemes"]
+    asked = json.dumps(texts).encode()
+    try:
+        done = subprocess.run(command, input=asked, stdout=subprocess.PIPE, timeout=PATIENCE, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        raise VoiceError(f"the words could not be spelled: {type(error).__name__}") from None
+    found: list[str] = json.loads(done.stdout)
+    return found
 
-    jieba.setLogLevel(logging.WARNING)
-    jieba.initialize()
-    give_back()
-    return ZHG2P()
+
+def portions(phonemes: str, most: int = LONGEST) -> Iterator[tuple[str, float]]:
+    """A sentence in portions of at most `most` phonemes, each with the pause after it: by clause, long ones between words."""
+    held = ""
+    for clause in CLAUSE.findall(phonemes):
+        if held and len(held) + len(clause) > most:
+            yield held, CLAUSE_PAUSE
+            held = ""
+        held += clause
+        if len(held) > most:
+            *first, held = shares(held, most)
+            yield from ((share, WORD_PAUSE) for share in first)
+    if held.strip():
+        yield held, SENTENCE_PAUSE if held.strip()[-1] in ENDS else CLAUSE_PAUSE
+
+
+def shares(clause: str, most: int) -> list[str]:
+    """The words of a clause in shares of like length, at most `most`; a word that is longer is cut anywhere."""
+    words = [word[at : at + most] for word in clause.split(" ") for at in range(0, len(word), most)]
+    share = math.ceil(len(clause) / math.ceil(len(clause) / most))
+    out = [words[0]]
+    for word in words[1:]:
+        if len(out[-1]) >= share or len(out[-1]) + len(word) >= most:
+            out.append(word)
+        else:
+            out[-1] += f" {word}"
+    return out
 
 
 def give_back() -> None:
-    """Return to the machine what reading took and no longer needs: some 30 MB each time, where the C library can."""
+    """Return to the machine what reading or speaking took and no longer needs: 30 MB each time, where the C library can."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-LONGEST = 36
-"""Characters said at once: longer pieces take memory and time out of proportion."""
 
 
 class Kokoro:
@@ -101,13 +142,14 @@ class Kokoro:
         self.lock = threading.Lock()
 
     def speak(self, text: str) -> Audio:
-        """Sentence by sentence, with a pause between."""
+        """Portion by portion, with pauses as a speaker makes them."""
         with self.lock:
+            pieces = sentences(spoken(text), MOST_TOKENS)
+            said = [portion for sentence in spelled(pieces) for portion in portions(sentence)] if pieces else []
             model = self.ready()
-            pieces = sentences(spoken(text), LONGEST)
             # A warning says the main thing twice; it is made once.
-            said = {piece: model.say(piece, self.speaker, self.settings.speed) for piece in dict.fromkeys(pieces)}
-        return joined([said[piece] for piece in pieces], RATE, PAUSE)
+            made = {part: model.say(part, self.speaker, self.settings.speed) for part in dict(said)}
+        return joined([made[part] for part, _ in said], RATE, [pause for _, pause in said])
 
     def ready(self) -> Model:
         """The model, read once."""

@@ -113,10 +113,14 @@ def trimmed(samples: Samples, rate: int) -> Samples:
     return samples[max(0, loud[0] - margin) : loud[-1] + margin]
 
 
-def joined(pieces: Sequence[Samples], rate: int, pause: float) -> Audio:
-    """The pieces with `pause` seconds between them, as 16-bit sound that does not clip. Raises `VoiceError` if silent."""
-    gap = np.zeros(round(pause * rate), np.float32)
-    parts = [part for piece in pieces if len(piece) for part in (piece, gap)][:-1]
+def joined(pieces: Sequence[Samples], rate: int, pauses: float | Sequence[float]) -> Audio:
+    """The pieces as 16-bit sound that does not clip, with `pauses` seconds after each but the last.
+
+    Raises `VoiceError` if silent.
+    """
+    after = pauses if isinstance(pauses, Sequence) else [pauses] * len(pieces)
+    gaps = [np.zeros(round(pause * rate), np.float32) for pause in after]
+    parts = [part for piece, gap in zip(pieces, gaps, strict=True) if len(piece) for part in (piece, gap)][:-1]
     if not parts:
         raise VoiceError("the engine gave silence")
     whole = np.concatenate(parts)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from warnhub.port import LINK
 from warnhub_loudspeaker.apart import Apart
 from warnhub_loudspeaker.audio import Studio
+from warnhub_loudspeaker.kokoro import CLAUSE_PAUSE, SENTENCE_PAUSE, portions, spelled
 from warnhub_loudspeaker.loudness import CEILING, TARGET, levelled, limited, loudness, resampled
 from warnhub_loudspeaker.sherpa import described
 from warnhub_loudspeaker.speech import fitted, sentences, spoken
@@ -274,6 +275,27 @@ class TestKokoro:
         assert 10 < long.seconds < 40
         with pytest.raises(VoiceError):
             voice.speak("https://a.example.cn/b")
+
+    def test_words_are_spelled_as_by_misaki(self) -> None:
+        """By its parts, in a child that ends: the lists never lie in the process that speaks."""
+        from misaki.zh import ZHG2P
+
+        texts = ["云岭县气象台发布暴雨红色预警，请立即转移！", "重庆水位涨到3.5米，请拨打12379。", "《通知》 OK", ""]
+        assert spelled(texts) == [ZHG2P()(text)[0] for text in texts]
+
+    @pytest.mark.parametrize("most", [4, 12, 30, 64])
+    def test_portions_lose_nothing(self, most: int) -> None:
+        said = "ʨʰi↓ŋ ti→wa→ti↘ʨʰy→ ʨʰy↗nʊ↘ŋ li↘ʨi↗, wa↓ni↗: tau↘ a→nʨʰɥɛ↗n ti↘tai↘."
+        found = list(portions(said, most))
+        assert all(0 < len(part) <= most for part, _ in found)
+        assert "".join(part for part, _ in found).replace(" ", "") == said.replace(" ", "")
+        assert found[-1][1] == SENTENCE_PAUSE
+
+    def test_portions_end_where_a_speaker_breathes(self) -> None:
+        said = "pau↘y↓ xʊ↗ŋsɤ↘ y↘ʨi↓ŋ, ʨʰi↓ŋ ti→wa→ti↘ʨʰy→ ʨʰy↗nʊ↘ŋ li↘ʨi↗ wa↓ni↗."
+        clause, *words = portions(said, 30)
+        assert clause == ("pau↘y↓ xʊ↗ŋsɤ↘ y↘ʨi↓ŋ, ", CLAUSE_PAUSE)
+        assert [part for part, _ in words] == ["ʨʰi↓ŋ ti→wa→ti↘ʨʰy→ ʨʰy↗nʊ↘ŋ", "li↘ʨi↗ wa↓ni↗."]
 
     def test_unknown_speaker_is_told(self) -> None:
         with pytest.raises(VoiceError, match="jm_kumo"):
