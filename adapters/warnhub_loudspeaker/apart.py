@@ -1,4 +1,4 @@
-"""A neural voice in a process of its own: half a gigabyte and two busy cores must not weigh on the process that sends.
+"""A neural voice in a process of its own: 300 MB and two busy cores must not weigh on the process that sends.
 
     python -m warnhub_loudspeaker.apart < texts > sounds
 

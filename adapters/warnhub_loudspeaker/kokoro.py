@@ -9,19 +9,18 @@ import ctypes
 import hashlib
 import io
 import json
-import math
-import re
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import onnxruntime
 
+from warnhub_loudspeaker.portions import portions
 from warnhub_loudspeaker.speech import sentences, spoken
 from warnhub_loudspeaker.voice import Audio, Samples, VoiceError, VoiceSettings, joined, trimmed
 
@@ -29,14 +28,6 @@ RATE = 24_000
 BEST = "jm_kumo"
 PARTS = 4
 MOST_TOKENS = 508  # the model's 510, less the two that frame a text
-LONGEST = 64
-"""Phonemes said at once, some sixteen characters: each takes 1.6 MB while they are said, beside the model's 150."""
-
-SENTENCE_PAUSE, CLAUSE_PAUSE, WORD_PAUSE = 0.4, 0.25, 0.02
-"""Seconds of silence after what is said at once."""
-
-ENDS = ".!?;"
-CLAUSE = re.compile(r"[^,:.!?;]*[,:.!?;]*\s*")
 PATIENCE = 60.0
 SHRINK = "memory.enable_memory_arena_shrinkage"
 
@@ -67,15 +58,15 @@ class Model:
         self.speakers: Any = np.load(io.BytesIO((data / "voices_ja.npz").read_bytes()))
         self.alphabet: dict[str, int] = json.loads((data / "vocab.json").read_text())["vocab"]
 
-    def say(self, phonemes: str, speaker: str, speed: float) -> Samples:
-        """One portion, 24 kHz, −1..1."""
+    def say(self, phonemes: str, whole: int, speaker: str, speed: float) -> Samples:
+        """One portion, 24 kHz, −1..1, in the tone of a sentence of `whole` phonemes: short ones are said in haste."""
         tokens = [self.alphabet[sign] for sign in phonemes if sign in self.alphabet][:MOST_TOKENS]
         if not tokens:
             return np.zeros(0, np.float32)
         styles = self.speakers[speaker]
         given = {
             "tokens": np.array([[0, *tokens, 0]], np.int64),
-            "style": styles[min(len(tokens), len(styles)) - 1].reshape(1, -1).astype(np.float32),
+            "style": styles[min(max(whole, len(tokens)), len(styles)) - 1].reshape(1, -1).astype(np.float32),
             "speed": np.array([speed], np.float32),
         }
         sound = np.asarray(self.session.run(None, given, self.options)[0], np.float32).ravel()
@@ -93,34 +84,6 @@ def spelled(texts: Sequence[str]) -> list[str]:
         raise VoiceError(f"the words could not be spelled: {type(error).__name__}") from None
     found: list[str] = json.loads(done.stdout)
     return found
-
-
-def portions(phonemes: str, most: int = LONGEST) -> Iterator[tuple[str, float]]:
-    """A sentence in portions of at most `most` phonemes, each with the pause after it: by clause, long ones between words."""
-    held = ""
-    for clause in CLAUSE.findall(phonemes):
-        if held and len(held) + len(clause) > most:
-            yield held, CLAUSE_PAUSE
-            held = ""
-        held += clause
-        if len(held) > most:
-            *first, held = shares(held, most)
-            yield from ((share, WORD_PAUSE) for share in first)
-    if held.strip():
-        yield held, SENTENCE_PAUSE if held.strip()[-1] in ENDS else CLAUSE_PAUSE
-
-
-def shares(clause: str, most: int) -> list[str]:
-    """The words of a clause in shares of like length, at most `most`; a word that is longer is cut anywhere."""
-    words = [word[at : at + most] for word in clause.split(" ") for at in range(0, len(word), most)]
-    share = math.ceil(len(clause) / math.ceil(len(clause) / most))
-    out = [words[0]]
-    for word in words[1:]:
-        if len(out[-1]) >= share or len(out[-1]) + len(word) >= most:
-            out.append(word)
-        else:
-            out[-1] += f" {word}"
-    return out
 
 
 def give_back() -> None:
@@ -145,10 +108,12 @@ class Kokoro:
         """Portion by portion, with pauses as a speaker makes them."""
         with self.lock:
             pieces = sentences(spoken(text), MOST_TOKENS)
-            said = [portion for sentence in spelled(pieces) for portion in portions(sentence)] if pieces else []
+            spells = spelled(pieces) if pieces else []
+            whole = sum(map(len, spells))
+            said = [portion for sentence in spells for portion in portions(sentence)]
             model = self.ready()
             # A warning says the main thing twice; it is made once.
-            made = {part: model.say(part, self.speaker, self.settings.speed) for part in dict(said)}
+            made = {part: model.say(part, whole, self.speaker, self.settings.speed) for part in dict(said)}
         return joined([made[part] for part, _ in said], RATE, [pause for _, pause in said])
 
     def ready(self) -> Model:

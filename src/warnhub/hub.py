@@ -39,7 +39,7 @@ from warnhub.feedback.receipts import Receipts
 from warnhub.feedback.replies import CAME, Replies
 from warnhub.feedback.steering import Steering
 from warnhub.forecast import Forecasts
-from warnhub.heap import freeze_heap
+from warnhub.heap import freeze_heap, keep_lean
 from warnhub.ingest.scales import check_tables
 from warnhub.ingest.stations import load_stations
 from warnhub.inlet.calls import CallTopic
@@ -149,6 +149,7 @@ class Hub:
             "board": partial(self.board.run, self.bus),
             "response": partial(self.responder.run, self.bus),
             "fresh": self.keep_fresh,
+            "heap": keep_lean,
             **self.bus.helpers(),
         }
         if self.works:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from warnhub.port import LINK
 from warnhub_loudspeaker.apart import Apart
 from warnhub_loudspeaker.audio import Studio
-from warnhub_loudspeaker.kokoro import CLAUSE_PAUSE, SENTENCE_PAUSE, portions, spelled
+from warnhub_loudspeaker.kokoro import spelled
 from warnhub_loudspeaker.loudness import CEILING, TARGET, levelled, limited, loudness, resampled
+from warnhub_loudspeaker.portions import CLAUSE_PAUSE, SENTENCE_PAUSE, portions
 from warnhub_loudspeaker.sherpa import described
 from warnhub_loudspeaker.speech import fitted, sentences, spoken
 from warnhub_loudspeaker.voice import Audio, VoiceError, VoiceSettings, choose_voice, joined, trimmed

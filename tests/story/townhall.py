@@ -239,7 +239,7 @@ class Watchman:
         """Whom one call was for, as the ledger writes an address."""
         carrier = self.carriers[name]
         if isinstance(carrier, AliyunCarrier):
-            return [f"+86{phone}" for phone in carrier.sent[place].fates]
+            return [f"+86{phone}" for phone in carrier.sent[place].phones()]
         if isinstance(carrier, JpushCarrier):
             return carrier.pushed[what["msg_id"]].devices
         return [str(what[{"twilio": "to", "voice": "to", "wechat": "openid", "fcm": "token"}[name]])]

@@ -157,7 +157,7 @@ class Store:
         if self.sqlite:
             if parsed.database in (None, "", ":memory:"):
                 raise ValueError("database_url: an in-memory SQLite cannot be shared; name a file")
-            self.files = (sqlite_engine(parsed, 1, "BEGIN IMMEDIATE", 64, tools), sqlite_engine(parsed, 16, "BEGIN", 8, tools))
+            self.files = (sqlite_engine(parsed, 1, "BEGIN IMMEDIATE", 32, tools), sqlite_engine(parsed, 16, "BEGIN", 4, tools))
         else:
             self.pool = server_engine(parsed, tools)
 
