@@ -29,6 +29,13 @@ LEG = 14
 """Pages of one test."""
 
 PHONE = re.compile(r"(?<![\da-z])1[3-9]\d{9}(?![\da-z])")
+THIN = """
+[...document.querySelectorAll("main p, main h1, main h2, main h3, main li, main b, main dd")]
+  .filter(one => one.clientHeight > 8 * Math.max(1, one.clientWidth) && one.textContent.trim().length > 8)
+  .map(one => one.textContent.trim().slice(0, 30))
+"""
+"""What a neighbour has squeezed to a character a line."""
+
 SEEN = """async () => {
     const found = await axe.run(document, {resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]});
     return found.violations.filter(v => ["serious", "critical"].includes(v.impact))
@@ -63,6 +70,7 @@ async def look(page: Page, path: str, width: int, complaints: list[str]) -> list
     wrong = [f"complains: {said}" for said in complaints]
     if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
         wrong.append("sticks out at the side")
+    wrong += [f"has words one under the other: {words}" for words in await page.evaluate(THIN)]
     if answer is not None and answer.status >= 500:
         wrong.append(f"answers {answer.status}")
     source = await page.content()
