@@ -80,7 +80,7 @@ async def test_a_place_is_kept_from_call_to_call_and_given_up_for_red() -> None:
         await asyncio.sleep(0)
         assert not throttle.again(4)
         waiting = asyncio.create_task(blue.take())
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(10):
             await red
         assert not same.done()
         assert not throttle.grab(4)
@@ -102,7 +102,7 @@ async def test_a_caller_who_gives_up_leaves_no_place_behind() -> None:
         waiting[0].cancel()
     waiting[1].cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    async with asyncio.timeout(1), throttle.call(4):
+    async with asyncio.timeout(10), throttle.call(4):
         assert throttle.free == 0
 
 
@@ -130,7 +130,7 @@ async def test_what_has_ended_takes_no_part_of_the_rate() -> None:
     provider, _, adapter = made()
     throttle = Throttle(1, parallel=3)
     items = [Item(n, outgoing(n)) for n in range(500)]
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         async for _ in hand_over(provider, [Item(0, outgoing(0, link="x")), *items], 2, throttle, lambda _: Rank.EXPIRED):
             pass
     assert (adapter.sent, throttle.wait_time(2)) == ([], 0)

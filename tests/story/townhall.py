@@ -345,7 +345,7 @@ class Town:
         """One number of the ledger."""
         return int((await self.ask(query, **bind))[0][0] or 0)
 
-    async def until(self, reached: Callable[[], Awaitable[bool]], what: str, seconds: float = 15.0) -> None:
+    async def until(self, reached: Callable[[], Awaitable[bool]], what: str, seconds: float = 40.0) -> None:
         """Wait until something is so; twice as long where several processes' work is on one machine."""
         seconds *= 1 + self.settings.scaled
         end = time.monotonic() + seconds
@@ -367,7 +367,7 @@ class Town:
         lines += [str(tuple(row)) for row in await self.ask("SELECT topic, key, data FROM outbox")]
         return "\n".join([*lines, *(f"{name}: {dict(one.counts)} {one.faults}" for name, one in self.carriers.items())])
 
-    async def settle(self, uid: str, seconds: float = 20.0, receipts: bool = True) -> Summary:
+    async def settle(self, uid: str, seconds: float = 40.0, receipts: bool = True) -> Summary:
         """Wait until a warning is planned (or over), nothing of it waits or is in hand, and, with `receipts`, whatever was
         handed to a carrier that reports is delivered or failed; gives its figures."""
         silent = "" if receipts else "AND 1 = 0"
