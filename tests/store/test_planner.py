@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import Opener
-from sqlalchemy import text
+from sqlalchemy import event, text
 from town import FAR, MINUTE, NOW, OTHER, TOWN, VILLAGE, County, make_alert
 
 from warnhub.alert import Area, Code, Kind, Level, Reference, Scope, Status
@@ -320,3 +320,18 @@ async def test_who_is_a_target_already_is_left_as_they_are(county: County) -> No
     assert await county.told(warning) == ALL - {("R7", "sms.aliyun")}
     assert len(await county.targets(warning)) == 15
     await county.sound(warning)
+
+
+async def test_a_township_is_read_by_its_places(county: County) -> None:
+    """Not by all of a role in the county: each township would read everybody."""
+    if not county.store.sqlite:
+        pytest.skip("a table of ten people is read whole by PostgreSQL, rightly")
+    asked: list[tuple[str, Any]] = []
+    async with county.store.write() as tx:
+        assert tx.conn.sync_connection is not None
+        event.listen(tx.conn.sync_connection.engine, "before_cursor_execute", lambda *said: asked.append((said[2], said[3])))
+    await county.plan(await county.warn())
+    query, bind = next(one for one in asked if one[0].startswith("INSERT INTO target"))
+    async with county.store.read() as conn:
+        plan = [str(row[3]) for row in await conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", bind)]
+    assert [line for line in plan if " r USING" in line] == ["SEARCH r USING INDEX ix_recipient_area_id (area_id=? AND role=?)"]

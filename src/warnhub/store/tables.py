@@ -174,7 +174,7 @@ recipient = Table(
     Column("gone_at", Time),
     Column("updated_at", Time, nullable=False),
     Index("ix_recipient_area_id", "area_id", "role"),
-    Index("ix_recipient_name", "role", "name", postgresql_ops={"name": "text_pattern_ops"}),
+    Index("ix_recipient_name", "name", "role", postgresql_ops={"name": "text_pattern_ops"}),
 )
 
 address = Table(
