@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from conftest import Opener
+from sqlalchemy import text
 from town import GRID, MINUTE, NOW, County, Hand
 
 from warnhub.alert import Scope, Status
@@ -58,6 +59,19 @@ async def kinds(county: County) -> list[tuple[str, int]]:
 
 
 # Timers
+
+
+async def test_no_more_timers_are_taken_than_asked_for_however_the_query_is_planned(county: County) -> None:
+    """PostgreSQL joins by a loop where it takes the table for a small one."""
+    async with county.store.write() as tx:
+        for number in range(20):
+            await set_timer(tx, "repeat", None, NOW + number, {"n": number})
+    county.hand.pass_by(100)
+    async with county.store.write() as tx:
+        if not county.store.sqlite:
+            for other in ("hashjoin", "mergejoin", "hashagg", "sort", "material"):
+                await tx.conn.execute(text(f"SET LOCAL enable_{other} = off"))
+        assert [timer.data["n"] for timer in await take_timers(tx, most=3)] == [0, 1, 2]
 
 
 async def test_timers_are_taken_once_in_order_when_they_are_due(county: County) -> None:

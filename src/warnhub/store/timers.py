@@ -28,13 +28,11 @@ async def set_timer(tx: Tx, kind: str, warning: int | None, due_at: int, data: d
 
 async def take_timers(tx: Tx, most: int = 200) -> list[Timer]:
     """The timers that are due, removed in this transaction: what they cause is written in the same one."""
-    skip = "" if tx.conn.dialect.name == "sqlite" else "FOR UPDATE SKIP LOCKED"
+    due = f"SELECT id FROM timer WHERE due_at <= :now ORDER BY due_at LIMIT {int(most)}"
+    # As an array: PostgreSQL may run a query behind IN once for every row beside it, and each run would lock others.
+    taken = f"IN ({due})" if tx.conn.dialect.name == "sqlite" else f"= ANY(ARRAY({due} FOR UPDATE SKIP LOCKED))"
     rows = await tx.conn.execute(
-        text(
-            "DELETE FROM timer WHERE id IN (SELECT id FROM timer WHERE due_at <= :now ORDER BY due_at "
-            f"LIMIT {int(most)} {skip}) RETURNING id, kind, warning_id, data"
-        ),
-        {"now": tx.now},
+        text(f"DELETE FROM timer WHERE id {taken} RETURNING id, kind, warning_id, data"), {"now": tx.now}
     )
     found = [Timer(row.id, row.kind, row.warning_id, read_json(row.data)) for row in rows]
     return sorted(found, key=lambda timer: timer.id)
