@@ -13,6 +13,7 @@ from warnhub.desk import Refusal
 from warnhub.plan.loading import PolicyError
 from warnhub.response.build import make_responder
 from warnhub.response.plans import add_plans, default_plans, load_plans, read_plans
+from warnhub.response.register import call_due
 from warnhub.response.responder import Responder
 from warnhub.response.runs import ORDER
 from warnhub.store.assignments import count_assignments, list_of_warning, list_own
@@ -136,6 +137,21 @@ async def test_a_deadline_that_passes_asks_those_responsible_once(county: County
     async with county.store.read() as conn:
         assert (await verify_audit(conn))[1] is None
         assert "后山滑坡逾期未整改" in {row.title for row in await list_own(conn, county.people["G1"])}
+
+
+async def test_a_node_that_looks_while_another_asks_asks_nobody_else(county: County) -> None:
+    await settle(county)
+
+    async def look() -> int:
+        async with county.store.write() as tx:
+            return await call_due(tx)
+
+    async with county.store.write() as tx:
+        assert await call_due(tx) == 1
+        other = asyncio.create_task(look())
+        await asyncio.sleep(0.3)
+    assert await other == 0
+    assert await asked(county) == [("后山滑坡逾期未整改", "G1", "open")]
 
 
 async def test_the_next_step_ends_what_was_asked_and_asks_whose_turn_it_is(county: County) -> None:

@@ -8,7 +8,7 @@ desk, since only the desk can take that step.
 from datetime import timedelta
 
 from warnhub.response.patrol import first_keeper
-from warnhub.store.assignments import DESK, Assignment, add_assignment
+from warnhub.store.assignments import DESK, Assignment, add_assignment, is_open
 from warnhub.store.audits import add_audit
 from warnhub.store.engine import Tx
 from warnhub.store.points import OPEN, Point, close_idle, due_points, last_move
@@ -41,6 +41,8 @@ async def ask(tx: Tx, one: Point) -> bool:
     desks = theirs._replace(key=f"{key}{DESK}", role="county_duty", town=None, owner=None)
     made = keeper is not None and await add_assignment(tx, theirs)
     if not made:
+        if await is_open(tx.conn, key):
+            return False  # another node has just asked
         made = await add_assignment(tx, desks)
     if made:
         await add_audit(

@@ -60,6 +60,12 @@ async def add_assignment(tx: Tx, one: Assignment) -> bool:
     return bool(result.rowcount)
 
 
+async def is_open(conn: AsyncConnection, key: str) -> bool:
+    """Whether this is asked of somebody who has not answered."""
+    query = text("SELECT 1 FROM assignment WHERE key = :key AND state IN ('open', 'late')")
+    return bool(await conn.scalar(query, {"key": key}))
+
+
 async def find_owner(conn: AsyncConnection, role: str, town: int | None, drill: str | None) -> int | None:
     """Who of a role would do it: of that township, else of the county; in a drill only who takes part."""
     joined = "AND EXISTS (SELECT 1 FROM participant p WHERE p.drill_id = :d AND p.recipient_id = r.id)" if drill else ""
