@@ -32,6 +32,7 @@ REFUSED = {
     "413": "too large",
     "415": "a form that is not taken",
     "422": "it cannot be read; each error names field, rule and value",
+    "503": "the database does not answer just now: ask again after the seconds of Retry-After",
 }
 FOREIGN = "Our own JSON, or any of the forms an agency already has, JSON ones included: docs/guide.md names them."
 XML = "OASIS CAP 1.0 to 1.2, or the national profile; see docs/guide.md"
@@ -44,7 +45,7 @@ FORMS = {
 }
 OUT = {"/v1/alerts/{uid}.cap": "application/cap+xml", "/v1/alerts/{uid}.national": "application/xml"}
 QUIET = "what was read and is no alert, such as a reading below every threshold: for each, why"
-EVERY = ("401", "422")
+EVERY = ("401", "422", "503")
 DECIDE = ("403", "409")
 MORE = {
     "get_cap": ("409",),

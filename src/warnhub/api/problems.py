@@ -6,15 +6,22 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from warnhub.alert import Problem
 from warnhub.desk import Refusal
+from warnhub.store.engine import TROUBLE, is_away
 
 MEDIA = "application/problem+json"
 SECRET = ("password", "token", "key", "secret", "authorization")
+SAFE = frozenset({"GET", "HEAD"})
+"""What may be asked twice."""
+
+LATER = {"retry-after": "2"}
+AGAIN = "warnhub.again"
 log = structlog.get_logger(__name__)
 
 
@@ -25,6 +32,26 @@ def make_problem(
     errors = [problem.model_dump(exclude={"gate"}) for problem in problems]
     body = {"type": "about:blank", "title": title, "status": status, "errors": errors} | more
     return JSONResponse(body, status, headers, media_type=MEDIA)
+
+
+class Again(Response):
+    """A question asked once more after the database dropped the connection it was asked on."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it through the routes anew; the second time there is no third."""
+        scope[AGAIN] = True
+        await scope["app"].router(scope, receive, send)
+
+
+def answer_away(request: Request, error: Exception) -> Response:
+    """The database went away: a question is asked again on another connection, once; anything else is the caller's to repeat,
+    since its commit may have come through when its answer did not. An error of another kind is raised as it is."""
+    if not is_away(error):
+        raise error
+    log.warning("store.away", error=type(error).__name__, method=request.method, path=request.scope["route"].path)
+    if request.method in SAFE and AGAIN not in request.scope:
+        return Again()
+    return make_problem(503, "the database does not answer just now; ask again", headers=LATER)
 
 
 def install_handlers(app: FastAPI) -> None:
@@ -46,6 +73,12 @@ def install_handlers(app: FastAPI) -> None:
     async def gone(request: Request, error: ClientDisconnect) -> JSONResponse:
         log.info("request.abandoned", method=request.method, path=request.scope["route"].path)
         return make_problem(400, "the body ended before it was whole")
+
+    async def away(request: Request, error: Exception) -> Response:
+        return answer_away(request, error)
+
+    for kind in TROUBLE:
+        app.add_exception_handler(kind, away)
 
 
 def describe(item: Any) -> Problem:

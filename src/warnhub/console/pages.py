@@ -1,5 +1,6 @@
 """The console's pages: each address, who may open it, and the page behind it."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -41,6 +42,7 @@ from warnhub.console.assets import serve_asset
 from warnhub.console.hub import Hub
 from warnhub.console.visit import Console, Visit
 from warnhub.desk import Refusal
+from warnhub.store.engine import TROUBLE, is_away
 
 log = structlog.get_logger(__name__)
 Page = Callable[[Visit], Awaitable[Response]]
@@ -148,7 +150,25 @@ ROUTES: tuple[tuple[str, str, str, Page], ...] = (
 
 
 async def serve(console: Console, request: Request, role: str, page: Page) -> Response:
-    """One request, from the door to the answer. Whatever goes wrong ends on a page that says what to do."""
+    """One request, from the door to the answer. Whatever goes wrong ends on a page that says what to do.
+
+    A page whose connection to the database is lost is read once more; a form is not sent twice by us.
+    """
+    try:
+        return await attempt(console, request, role, page)
+    except TROUBLE as error:
+        if not is_away(error):
+            raise
+        log.warning("store.away", path=request.url.path, error=type(error).__name__)
+    if request.method == "GET":
+        with contextlib.suppress(*TROUBLE):
+            return await attempt(console, request, role, page)
+    visit = Visit(console, request)
+    return visit.dress(visit.sorry(503))
+
+
+async def attempt(console: Console, request: Request, role: str, page: Page) -> Response:
+    """The same, once. Raises what a database does that is away."""
     visit = Visit(console, request)
     try:
         await visit.enter()
@@ -168,6 +188,8 @@ async def serve(console: Console, request: Request, role: str, page: Page) -> Re
     except Refusal as error:
         response = visit.sorry(error.status, error.title)
     except Exception as error:
+        if is_away(error):
+            raise
         log.error("console.failed", path=request.url.path, error=type(error).__name__, exc_info=error)
         response = visit.sorry(500)
     return visit.dress(response)

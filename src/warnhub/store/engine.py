@@ -1,6 +1,7 @@
 """Connections: SQLite with one writer (WAL, BEGIN IMMEDIATE), or PostgreSQL with a pool; the same calls on both."""
 
 import asyncio
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,6 +27,9 @@ TROUBLE = (OSError, DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.Inte
 """What a database that is away, or goes away, makes of a call."""
 OURS = (DataError, IntegrityError, ProgrammingError)
 """What is no better for being tried again."""
+GONE = (ConnectionError, TimeoutError, socket.gaierror, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, PoolTimeout)
+SHUT = ("08", "57P01", "57P02", "57P03")
+"""How the SQLSTATE begins of a server that ends, is not up yet, or is not to be reached."""
 
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -208,6 +212,14 @@ class Store:
                 engine.dispose()
         else:
             await self.pool.dispose()
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database went away under a call, or is not there: the same call may succeed a little later."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None) or ""
+        return error.connection_invalidated or state.startswith(SHUT) or is_away(error.__cause__ or Exception())
+    return isinstance(error, GONE) or (getattr(error, "sqlstate", None) or "").startswith(SHUT)
 
 
 async def patiently(call: Callable[[], Awaitable[T]], seconds: float) -> T:
